@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { silentLogger } from '#lib/runtime/logger.ts'
+import { ManualClock } from '#lib/testing/clock.ts'
+import { startBroker } from '#lib/testing/kafka.ts'
+import { kafkaMissing, ownBroker, testBrokers } from '#lib/testing/services.ts'
+import { temporaryFolder } from '#lib/testing/temporary.ts'
+import { until } from '#lib/testing/wait.ts'
+import { logContract } from './contract.ts'
+import { openEmbeddedLog } from './embedded.ts'
+import { type KafkaOptions, openKafkaLog } from './kafka.ts'
+import type { Log } from './log.ts'
+
+const recordBytesMax = 1_048_576
+const kafkaOptions = (brokers: string): KafkaOptions => ({
+  brokers: brokers.split(','),
+  clientId: 'contract',
+  logger: silentLogger,
+  recordBytesMax,
+  compression: 'zstd',
+  tls: null,
+  sasl: null,
+  replicationFactor: 1,
+  sessionTimeoutMs: 6_000,
+  requestTimeoutMs: 3_000,
+})
+
+const folder = temporaryFolder()
+after(() => folder[Symbol.dispose]())
+
+logContract('embedded', {
+  open: () => openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: silentLogger, recordBytesMax }),
+  recordBytesMax,
+})
+
+logContract('kafka', {
+  open: () => openKafkaLog(kafkaOptions(testBrokers ?? '')),
+  recordBytesMax,
+  skip: testBrokers === undefined && kafkaMissing,
+})
+
+describe('kafka: the broker gone and back', { skip: !ownBroker && kafkaMissing }, () => {
+  it('append rejects within a bounded time, readiness is false, and all recovers by itself; a consumer loses nothing', async () => {
+    const broker = await startBroker()
+    const log: Log = openKafkaLog(kafkaOptions(broker.brokers))
+    try {
+      const topic = `gone.${randomUUID()}`
+      const group = randomUUID()
+      await log.admin.ensureTopics([{ name: topic, partitions: 2, cleanup: 'delete', retentionMs: null }])
+      const seen = new Set<string>()
+      const member = log.consume({
+        group,
+        topics: [topic],
+        windowRecords: 10,
+        windowBytes: 1_000_000,
+        assign: () => ({
+          process: async (record) => {
+            seen.add(record.key ?? '')
+          },
+        }),
+      })
+      await log.append(topic, { key: 'before', value: Buffer.from('x') })
+      await until('the first record', () => seen.has('before'))
+      await broker.kill()
+      const started = Date.now()
+      await assert.rejects(log.append(topic, { key: 'lost', value: Buffer.from('x') }), {
+        code: 'LOG_UNAVAILABLE',
+        retriable: true,
+      })
+      assert.ok(Date.now() - started < 30_000)
+      assert.equal(log.isReady(), false)
+      await broker.start()
+      await until('readiness comes back by itself', () => log.isReady())
+      await log.append(topic, { key: 'after', value: Buffer.from('x') })
+      await until('the consumer goes on', () => seen.has('after'), 60_000)
+      await member.stop()
+    } finally {
+      await log.close()
+      await broker.stop()
+    }
+  })
+})
+
+describe('embedded', () => {
+  it('drops what is past its retention and keeps offsets; compacts a set to its newest records', async () => {
+    using own = temporaryFolder()
+    const clock = new ManualClock()
+    const log = openEmbeddedLog({ path: join(own.path, 'log.sqlite'), logger: silentLogger, recordBytesMax, clock })
+    await log.admin.ensureTopics([
+      { name: 'aging', partitions: 1, cleanup: 'delete', retentionMs: 1_000 },
+      { name: 'set', partitions: 1, cleanup: 'compact', retentionMs: null },
+    ])
+    const append = (topic: string, key: string, value: string | null) =>
+      log.append(topic, { key, value: value === null ? null : Buffer.from(value) })
+    await append('aging', 'a', '1')
+    clock.advance(900)
+    await append('aging', 'b', '2')
+    for (const [key, value] of [
+      ['x', '1'],
+      ['y', '1'],
+      ['x', '2'],
+      ['y', null],
+    ] as const)
+      await append('set', key, value)
+    clock.advance(200)
+    assert.ok('sweep' in log && typeof log.sweep === 'function')
+    await log.sweep()
+    assert.deepEqual(await log.admin.offsets('aging'), [{ partition: 0, earliest: 1n, end: 2n }])
+    const read = async (topic: string) => {
+      const found: (string | undefined)[] = []
+      const range = { from: new Map([[0, 0n]]), to: new Map([[0, 100n]]) }
+      for await (const records of log.read(topic, range)) {
+        found.push(...records.map((record) => `${record.key}=${record.value}`))
+      }
+      return found
+    }
+    assert.deepEqual(await read('aging'), ['b=2'])
+    assert.deepEqual(await read('set'), ['x=2', 'y=null'])
+    clock.advance(25 * 3_600_000)
+    await log.sweep()
+    assert.deepEqual(await read('set'), ['x=2'])
+    clock.advance(10_000)
+    await log.sweep()
+    assert.deepEqual((await append('aging', 'c', '3')).offset, 2n)
+    await log.close()
+  })
+})

@@ -1,0 +1,51 @@
+/**
+ * Bytes of mail → text. Never throws: an unknown charset is read as UTF-8 where that fits and as windows-1252 otherwise,
+ * as mail programs do.
+ */
+import { TextDecoder } from 'node:util'
+import libmime from 'libmime'
+
+const decoders = new Map<string, TextDecoder | null>()
+
+function decoderOf(charset: string): TextDecoder | null {
+  const name = charset.trim().toLowerCase()
+  let decoder = decoders.get(name)
+  if (decoder === undefined) {
+    try {
+      decoder = new TextDecoder(name)
+    } catch {
+      decoder = null
+    }
+    if (decoders.size < 200) decoders.set(name, decoder) // Names come from strangers.
+  }
+  return decoder
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+const windows1252 = new TextDecoder('windows-1252')
+
+export function decodeText(bytes: Uint8Array, charset: string): string {
+  const name = charset.trim().toLowerCase()
+  if (name !== '' && name !== 'us-ascii' && name !== 'utf-8') {
+    const decoder = decoderOf(name)
+    if (decoder !== null) return decoder.decode(bytes)
+  }
+  try {
+    return strictUtf8.decode(bytes)
+  } catch {
+    return windows1252.decode(bytes)
+  }
+}
+
+const encodedWord = /=\?[^?\s]+\?[bqBQ]\?[^?]*\?=/
+
+/** A header field's text with RFC 2047 encoded words decoded; `bytes` is the field's body, unfolded. */
+export function decodeHeaderText(bytes: Uint8Array): string {
+  const text = decodeText(bytes, '')
+  if (!encodedWord.test(text)) return text
+  try {
+    return libmime.decodeWords(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * The structure of a message (RFC 5322, RFC 2045, RFC 2046) with the byte range of every part and field.
+ *
+ * It reads what mail systems really send: bare LF, missing boundaries, headers without bodies, NULs, 8-bit bytes. It never
+ * throws and never copies the message: everything is an offset into the bytes that were handed in. Depth, parts and
+ * header bytes are bounded; what lies beyond is left as one opaque part.
+ */
+import { decodeHeaderText, decodeText } from './charset.ts'
+
+export const mimeLimits = {
+  /** Levels of multipart and message/rfc822: real mail has a handful. */
+  depth: 40,
+  parts: 2_000,
+  /** Bytes of one header section that are looked at. */
+  headerBytes: 256 * 1024,
+  fields: 2_000,
+} as const
+
+export type Field = {
+  /** Lower case. */
+  readonly name: string
+  /** Of the whole field, its line end included. */
+  readonly start: number
+  readonly end: number
+  /** Behind the colon. */
+  readonly valueStart: number
+}
+
+export type Part = {
+  /** First byte of the header. */
+  readonly start: number
+  /** First byte behind the blank line. */
+  readonly bodyStart: number
+  /** Behind the last byte of the body, without the line end that belongs to the boundary. */
+  readonly end: number
+  readonly fields: readonly Field[]
+  /** Lower case, for example `text/plain`. */
+  readonly type: string
+  readonly parameters: Readonly<Record<string, string>>
+  /** Content-Transfer-Encoding in lower case; empty: none. */
+  readonly encoding: string
+  /** The parts of a multipart, or the one message in a message/rfc822. */
+  readonly children: readonly Part[]
+}
+
+const lf = 0x0a
+const cr = 0x0d
+
+export function parseMime(bytes: Buffer): Part {
+  return parsePart(bytes, 0, bytes.length, 0, { parts: 0 }, 'text/plain')
+}
+
+type Count = { parts: number }
+
+function parsePart(bytes: Buffer, start: number, end: number, depth: number, count: Count, fallback: string): Part {
+  count.parts++
+  const { fields, bodyStart } = parseFields(bytes, start, end)
+  const contentType = fields.find((field) => field.name === 'content-type')
+  const { value: rawType, parameters } =
+    contentType === undefined
+      ? { value: '', parameters: {} }
+      : parseParameters(rawValue(bytes, contentType).toString('latin1'))
+  const type = /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(rawType) ? rawType : fallback
+  const encodingField = fields.find((field) => field.name === 'content-transfer-encoding')
+  const encoding =
+    encodingField === undefined
+      ? ''
+      : (/[a-z0-9-]+/.exec(rawValue(bytes, encodingField).toString('latin1').toLowerCase())?.[0] ?? '')
+  const part = { start, bodyStart, end, fields, type, parameters, encoding }
+  if (depth >= mimeLimits.depth || count.parts >= mimeLimits.parts) return { ...part, children: [] }
+  const boundary = parameters['boundary']
+  if (type.startsWith('multipart/') && boundary !== undefined && boundary !== '') {
+    const childFallback = type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+    const children: Part[] = []
+    for (const [childStart, childEnd] of splitMultipart(bytes, bodyStart, end, boundary)) {
+      if (count.parts >= mimeLimits.parts) break
+      children.push(parsePart(bytes, childStart, childEnd, depth + 1, count, childFallback))
+    }
+    return { ...part, children }
+  }
+  if ((type === 'message/rfc822' || type === 'message/global') && encoding !== 'base64') {
+    return { ...part, children: [parsePart(bytes, bodyStart, end, depth + 1, count, 'text/plain')] }
+  }
+  return { ...part, children: [] }
+}
+
+/** Fields from `start` to the blank line; a line that is no field ends the header, as if the blank line were missing. */
+export function parseFields(
+  bytes: Buffer,
+  start: number,
+  end: number,
+): { readonly fields: readonly Field[]; readonly bodyStart: number } {
+  const fields: Field[] = []
+  let at = start
+  const limit = Math.min(end, start + mimeLimits.headerBytes)
+  // A "From " line of an mbox file in front of the header is not a field.
+  if (bytes.subarray(at, at + 5).toString('latin1') === 'From ') at = lineEnd(bytes, at, end)
+  while (at < end) {
+    if (bytes[at] === lf) return { fields, bodyStart: at + 1 }
+    if (bytes[at] === cr && bytes[at + 1] === lf) return { fields, bodyStart: Math.min(end, at + 2) }
+    let next = lineEnd(bytes, at, end)
+    while (next < end && (bytes[next] === 0x20 || bytes[next] === 0x09)) next = lineEnd(bytes, next, end)
+    const colon = bytes.indexOf(0x3a, at)
+    const isField = colon > at && colon < next && colon - at <= 200 && isFieldName(bytes, at, colon)
+    if (!isField) return { fields, bodyStart: at }
+    if (fields.length < mimeLimits.fields && at < limit) {
+      fields.push({
+        name: bytes.toString('latin1', at, colon).trimEnd().toLowerCase(),
+        start: at,
+        end: next,
+        valueStart: colon + 1,
+      })
+    }
+    at = next
+  }
+  return { fields, bodyStart: end }
+}
+
+function isFieldName(bytes: Buffer, start: number, end: number): boolean {
+  let at = end
+  while (at > start && bytes[at - 1] === 0x20) at--
+  for (let index = start; index < at; index++) {
+    const byte = bytes[index] ?? 0
+    if (byte <= 0x20 || byte >= 0x7f) return false
+  }
+  return at > start
+}
+
+/** Offset behind the line end of the line that starts at `at`. */
+export function lineEnd(bytes: Buffer, at: number, end: number): number {
+  const found = bytes.indexOf(lf, at)
+  return found < 0 || found >= end ? end : found + 1
+}
+
+/** The ranges of the parts between the boundary lines (RFC 2046 section 5.1.1). */
+function splitMultipart(bytes: Buffer, start: number, end: number, boundary: string): [number, number][] {
+  const delimiter = Buffer.from(`--${boundary}`, 'latin1')
+  const ranges: [number, number][] = []
+  let partStart = -1
+  for (let at = bytes.indexOf(delimiter, start); at >= 0 && at < end; at = bytes.indexOf(delimiter, at + 1)) {
+    if (at !== start && bytes[at - 1] !== lf) continue
+    const behind = at + delimiter.length
+    const closes = bytes[behind] === 0x2d && bytes[behind + 1] === 0x2d
+    const after = bytes[closes ? behind + 2 : behind]
+    // A longer boundary that starts like this one is another's.
+    if (!closes && after !== undefined && after !== cr && after !== lf && after !== 0x20 && after !== 0x09) continue
+    if (partStart >= 0) {
+      let partEnd = at
+      if (partEnd > partStart && bytes[partEnd - 1] === lf) partEnd--
+      if (partEnd > partStart && bytes[partEnd - 1] === cr) partEnd--
+      ranges.push([partStart, partEnd])
+    }
+    partStart = lineEnd(bytes, at, end)
+    if (closes) return ranges
+    if (ranges.length >= mimeLimits.parts) return ranges
+  }
+  if (partStart >= 0 && partStart < end) ranges.push([partStart, end])
+  return ranges
+}
+
+/** A field's body as it stands, without the line end that ends it. */
+export function rawValue(bytes: Buffer, field: Field): Buffer {
+  let end = field.end
+  if (end > field.valueStart && bytes[end - 1] === lf) end--
+  if (end > field.valueStart && bytes[end - 1] === cr) end--
+  return bytes.subarray(field.valueStart, end)
+}
+
+/** A field's body, unfolded (RFC 5322 section 2.2.3), trimmed, encoded words decoded. */
+export function fieldText(bytes: Buffer, field: Field): string {
+  const raw = rawValue(bytes, field)
+  const unfolded = raw.includes(lf) ? Buffer.from(raw.toString('latin1').replace(/\r?\n/g, ''), 'latin1') : raw
+  return decodeHeaderText(unfolded).trim()
+}
+
+export const findField = (part: Pick<Part, 'fields'>, name: string): Field | undefined =>
+  part.fields.find((field) => field.name === name)
+
+export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: string): string {
+  const field = findField(part, name)
+  return field === undefined ? '' : fieldText(bytes, field)
+}
+
+/**
+ * A value with parameters: `text/plain; charset="utf-8"` (RFC 2045 section 5.1), continuations and charsets of RFC 2231 joined.
+ * Names are in lower case, the value too.
+ */
+export function parseParameters(text: string): { value: string; parameters: Record<string, string> } {
+  const unfolded = text.replace(/\r?\n/g, ' ')
+  const semicolon = unfolded.indexOf(';')
+  const value = (semicolon < 0 ? unfolded : unfolded.slice(0, semicolon))
+    .replace(/\([^()]*\)/g, '')
+    .trim()
+    .toLowerCase()
+  const parameters: Record<string, string> = {}
+  if (semicolon < 0) return { value, parameters }
+  const pieces = new Map<string, { index: number; text: string; encoded: boolean }[]>()
+  const pattern = /;\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;\s]*)/g
+  for (const match of unfolded.slice(semicolon).matchAll(pattern)) {
+    const [, name = '', given = ''] = match
+    const unquoted = given.startsWith('"') ? given.slice(1).replace(/"$/, '').replace(/\\(.)/g, '$1') : given
+    const parts = /^([^*]+)(?:\*(\d{1,3}))?(\*)?$/.exec(name.toLowerCase())
+    if (parts?.[1] === undefined) continue
+    const list = pieces.get(parts[1]) ?? []
+    if (list.length < 100) list.push({ index: Number(parts[2] ?? 0), text: unquoted, encoded: parts[3] === '*' })
+    if (pieces.size < 100) pieces.set(parts[1], list)
+  }
+  for (const [name, list] of pieces) {
+    list.sort((a, b) => a.index - b.index)
+    const charset = list[0]?.encoded ? (/^([^']*)'[^']*'/.exec(list[0].text)?.[1] ?? '') : ''
+    const bytes = Buffer.concat(
+      list.map((piece, index) => {
+        if (!piece.encoded) return Buffer.from(piece.text, 'latin1')
+        const encoded = index === 0 ? piece.text.replace(/^[^']*'[^']*'/, '') : piece.text
+        return Buffer.from(
+          encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+          'latin1',
+        )
+      }),
+    )
+    parameters[name] = decodeText(bytes, charset)
+  }
+  return { value, parameters }
+}
+
+/** The body of a part with its transfer encoding undone; at most `max` bytes of it. */
+export function decodeBody(bytes: Buffer, part: Part, max: number): Buffer {
+  // Base64 and quoted-printable shrink, so what gives `max` bytes is at most four times as long.
+  const raw = bytes.subarray(part.bodyStart, Math.min(part.end, part.bodyStart + max * 4))
+  if (part.encoding === 'base64') {
+    return Buffer.from(raw.toString('latin1').replace(/[^A-Za-z0-9+/]/g, ''), 'base64').subarray(0, max)
+  }
+  if (part.encoding === 'quoted-printable') return decodeQuotedPrintable(raw).subarray(0, max)
+  return raw.subarray(0, max)
+}
+
+function decodeQuotedPrintable(raw: Buffer): Buffer {
+  const decoded = Buffer.allocUnsafe(raw.length)
+  let length = 0
+  for (let at = 0; at < raw.length; at++) {
+    const byte = raw[at] ?? 0
+    if (byte !== 0x3d) {
+      decoded[length++] = byte
+      continue
+    }
+    let next = at + 1
+    while (raw[next] === 0x20 || raw[next] === 0x09) next++
+    if (raw[next] === lf) at = next
+    else if (raw[next] === cr && raw[next + 1] === lf) at = next + 1
+    else {
+      const value = Number.parseInt(raw.toString('latin1', at + 1, at + 3), 16)
+      if (/^[0-9a-fA-F]{2}$/.test(raw.toString('latin1', at + 1, at + 3))) {
+        decoded[length++] = value
+        at += 2
+      } else decoded[length++] = byte
+    }
+  }
+  return decoded.subarray(0, length)
+}
+
+/** The text of a text part; at most `max` bytes of it are decoded. */
+export const partText = (bytes: Buffer, part: Part, max: number): string =>
+  decodeText(decodeBody(bytes, part, max), part.parameters['charset'] ?? '')
+
+/** All parts, the message itself first, in the order of the bytes. */
+export function* walkParts(part: Part): Generator<Part> {
+  yield part
+  for (const child of part.children) yield* walkParts(child)
+}

@@ -1,0 +1,34 @@
+/**
+ * Bodies that are made of header-like fields in groups divided by blank lines: message/delivery-status (RFC 3464 section 2.1),
+ * message/feedback-report (RFC 5965 section 3), message/disposition-notification (RFC 8098 section 3.1).
+ */
+import { type Field, fieldText, lineEnd, type Part, parseFields } from './mime.ts'
+
+export type FieldGroup = readonly Field[]
+
+const groupsMax = 10_000
+
+/** The groups of a part whose body is not encoded; `bytes` is what the offsets of the fields refer to. */
+export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): FieldGroup[] {
+  const groups: FieldGroup[] = []
+  let at = part.bodyStart
+  while (at < part.end && groups.length < groupsMax) {
+    const { fields, bodyStart } = parseFields(bytes, at, part.end)
+    if (fields.length > 0) groups.push(fields)
+    // Where a line is no field, it is passed over, so that the rest is still read.
+    at = bodyStart > at ? bodyStart : lineEnd(bytes, at, part.end)
+  }
+  return groups
+}
+
+export const groupField = (group: FieldGroup, name: string): Field | undefined =>
+  group.find((field) => field.name === name)
+
+export function groupText(bytes: Buffer, group: FieldGroup, name: string): string {
+  const field = groupField(group, name)
+  return field === undefined ? '' : fieldText(bytes, field)
+}
+
+/** The part behind `rfc822;`, `utf-8;`, `dns;` and the like (RFC 3464 section 2.1.2). */
+export const withoutType = (value: string): string =>
+  /^\s*[A-Za-z0-9_.-]+\s*;\s*(.*)$/s.exec(value)?.[1]?.trim() ?? value.trim()

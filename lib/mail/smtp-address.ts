@@ -1,0 +1,25 @@
+/** Addresses as they stand in text: `<user@example.com>`, `"John Doe"@example.com`, `user@[192.0.2.1]`. */
+
+const pattern =
+  /(?:"(?:[^"\\\r\n]|\\.){1,64}"|[^\s<>()[\]:;,"@\\\x00-\x20\x7f]{1,64})@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)/u
+
+/** The first address in a text; empty: none. */
+export function findAddress(text: string): string {
+  return pattern.exec(text)?.[0] ?? ''
+}
+
+/** An address without brackets, quotes around it, a `mailto:`, a source route or a dot behind it. */
+export function cleanAddress(text: string): string {
+  return text
+    .trim()
+    .replace(/^mailto:/i, '')
+    .replace(/^<+|>+$/g, '')
+    .replace(/^@[^:]+:/, '')
+    .replace(/[.,;:]+$/, '')
+    .trim()
+}
+
+export const domainOf = (address: string): string => {
+  const at = address.lastIndexOf('@')
+  return at < 0 ? '' : address.slice(at + 1).toLowerCase()
+}

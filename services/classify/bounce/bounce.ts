@@ -1,0 +1,218 @@
+/**
+ * A bounce → its recipients with action, status, reply, reason. The machine-readable part is read first; what it leaves out is
+ * looked for in the words of the notice, then in the returned message.
+ */
+import { decodeBody, headerText, type Part, walkParts } from '#lib/mail/mime.ts'
+import { findAddress } from '#lib/mail/smtp-address.ts'
+import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
+import { findReason, isPermanent } from '../reason.ts'
+import type { Sources } from '../sources.ts'
+import { type DsnRecipient, readDsn } from './dsn.ts'
+import { pickDiagnostic, readCodes, readNotice } from './notice.ts'
+
+export type Bounce = {
+  readonly recipients: readonly VerdictRecipient[]
+  readonly evidence: readonly Evidence[]
+  readonly reporter: string
+  readonly variant: 'hard' | 'soft' | 'delayed' | 'delivered' | 'relayed'
+}
+
+const noticeBytesMax = 256 * 1024
+
+export const isStatusPart = (part: Part): boolean =>
+  part.type === 'message/delivery-status' || part.type === 'message/global-delivery-status'
+
+export function readBounce(sources: Sources): Bounce {
+  const { bytes, root } = sources
+  const evidence: Evidence[] = []
+  const statusPart = [...walkParts(root)].find(isStatusPart)
+  let reporter = ''
+  let fromDsn: readonly DsnRecipient[] = []
+  if (statusPart !== undefined) {
+    if (statusPart.encoding === 'base64' || statusPart.encoding === 'quoted-printable') {
+      const decoded = decodeBody(bytes, statusPart, noticeBytesMax)
+      const dsn = readDsn(decoded, { bodyStart: 0, end: decoded.length })
+      reporter = dsn.reporter
+      // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
+      const whole = [statusPart.bodyStart, statusPart.end] as const
+      fromDsn = dsn.recipients.map((recipient) => ({
+        ...recipient,
+        range: whole,
+        statusRange: null,
+        diagnosticRange: null,
+      }))
+    } else {
+      const dsn = readDsn(bytes, statusPart)
+      reporter = dsn.reporter
+      fromDsn = dsn.recipients
+    }
+  }
+  const notice = sources.notice()
+  const returned = sources.returned()
+  const isStranger = strangers(sources, returned)
+  const fromNotice = readNotice(notice.text, isStranger)
+  const delayed = looksDelayed(sources, notice.text)
+
+  const drafts: Draft[] = []
+  for (const recipient of fromDsn) {
+    const inWords = fromNotice.find((named) => named.address.toLowerCase() === recipient.address.toLowerCase())
+    drafts.push({
+      ...recipient,
+      notice: inWords?.diagnostic ?? (fromDsn.length === 1 ? pickDiagnostic(notice.text) : ''),
+    })
+    evidence.push(sources.at('recipient', 'rfc3464:final-recipient', ...recipient.range))
+    if (recipient.statusRange !== null) evidence.push(sources.at('status', 'rfc3464:status', ...recipient.statusRange))
+  }
+  const dsnNamed = drafts.filter((draft) => draft.address.includes('@'))
+  if (dsnNamed.length === 0) {
+    const failed = headerText(bytes, root, 'x-failed-recipients')
+      .split(',')
+      .map((address) => findAddress(address))
+      .filter((address) => address !== '')
+    const first = drafts[0]
+    drafts.length = 0
+    const named =
+      failed.length > 0
+        ? failed.map(
+            (address) =>
+              fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? {
+                address,
+                diagnostic: pickDiagnostic(notice.text),
+              },
+          )
+        : fromNotice.length > 0
+          ? fromNotice
+          : recipientsOfReturned(sources).map((address) => ({ address, diagnostic: pickDiagnostic(notice.text) }))
+    for (const { address, diagnostic } of named) {
+      drafts.push({
+        address,
+        originalAddress: '',
+        action: first?.action ?? '',
+        status: first?.status ?? '',
+        diagnostic: first?.diagnostic ?? '',
+        remoteMta: first?.remoteMta ?? '',
+        diagnosticRange: first?.diagnosticRange ?? null,
+        notice: diagnostic,
+      })
+      evidence.push(
+        sources.find('recipient', failed.length > 0 ? 'field:x-failed-recipients' : 'text:recipient', address),
+      )
+    }
+  }
+  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text))
+  return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
+}
+
+type Draft = {
+  readonly address: string
+  readonly originalAddress: string
+  readonly action: string
+  readonly status: string
+  readonly diagnostic: string
+  readonly remoteMta: string
+  readonly diagnosticRange: readonly [number, number] | null
+  readonly notice: string
+}
+
+function finish(
+  draft: Draft,
+  delayed: boolean,
+  sources: Sources,
+  evidence: Evidence[],
+  notice: string,
+): VerdictRecipient {
+  const fromCode = readCodes(draft.diagnostic)
+  const fromWords = readCodes(draft.notice)
+  const reply = fromCode.reply || fromWords.reply
+  const vague = draft.status === '' || /^[245]\.0\.0$/.test(draft.status)
+  // What the remote side said is nearer to the truth than what the reporting side made of it.
+  const said = fromCode.status || (vague ? fromWords.status : '')
+  const status = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague) ? said : draft.status
+  const action = draft.action || (delayed ? 'delayed' : 'failed')
+  const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
+    .filter((text) => text !== '')
+    .join(' ')
+  let found = findReason({ action, status, reply, diagnostic: draft.diagnostic })
+  if (found.rule === 'none' || (found.rule.startsWith('status:') && draft.notice !== '') || found.rule === 'action') {
+    const words = findReason({ action, status, reply, diagnostic: draft.notice })
+    if (words.rule.startsWith('text:')) found = words
+    else {
+      const all = findReason({ action, status, reply, diagnostic: notice })
+      if (all.rule.startsWith('text:') && found.rule !== 'action') found = all
+    }
+  }
+  if (draft.diagnosticRange !== null && found.rule.startsWith('text:')) {
+    evidence.push(sources.at('reason', found.rule, ...draft.diagnosticRange))
+  } else if (found.match !== '') evidence.push(sources.find('reason', found.rule, found.match))
+  return {
+    address: draft.address,
+    originalAddress: draft.originalAddress,
+    action,
+    status,
+    reply,
+    reason: found.reason,
+    permanent: isPermanent(found.reason, { action, status, reply }),
+    remoteMta: draft.remoteMta,
+    diagnostic: diagnostic.slice(0, 1_000),
+  }
+}
+
+function variantOf(recipients: readonly VerdictRecipient[], delayed: boolean): Bounce['variant'] {
+  if (recipients.some((recipient) => recipient.permanent)) return 'hard'
+  if (recipients.length > 0 && recipients.every((recipient) => recipient.action === 'delivered')) return 'delivered'
+  if (
+    recipients.length > 0 &&
+    recipients.every((recipient) => recipient.action === 'relayed' || recipient.action === 'expanded')
+  ) {
+    return 'relayed'
+  }
+  if (recipients.length > 0 ? recipients.every((recipient) => recipient.action === 'delayed') : delayed)
+    return 'delayed'
+  return 'soft'
+}
+
+const delayWords =
+  /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not (?:yet )?been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|retard[ée]|retrasad|ritardat|遅れ/i
+
+function looksDelayed(sources: Sources, notice: string): boolean {
+  const subject = headerText(sources.bytes, sources.root, 'subject')
+  return (
+    /delay|warning: could not|not yet|verzögert|retard/i.test(subject) ||
+    (delayWords.test(notice.slice(0, 1_500)) &&
+      !/given up|permanent|giving up|failed permanently|will no longer/i.test(notice.slice(0, 1_500)))
+  )
+}
+
+/** Addresses that a notice mentions but that are no recipients: who sent the message, who reports. */
+function strangers(sources: Sources, returned: Part | null): (address: string) => boolean {
+  const known = new Set<string>()
+  const add = (text: string): void => {
+    const address = findAddress(text).toLowerCase()
+    if (address !== '') known.add(address)
+  }
+  for (const name of ['from', 'reply-to', 'return-path', 'sender']) {
+    add(headerText(sources.bytes, sources.root, name))
+    if (returned !== null && name !== 'reply-to') add(headerText(sources.returnedBytes(), returned, name))
+  }
+  add(headerText(sources.bytes, sources.root, 'to'))
+  for (const path of sources.envelope?.forwardPaths ?? []) known.add(path.address.toLowerCase())
+  const to = returned === null ? '' : findAddress(headerText(sources.returnedBytes(), returned, 'to')).toLowerCase()
+  return (address) => {
+    const lower = address.toLowerCase()
+    if (lower === to) return false
+    return (
+      known.has(lower) ||
+      /^(?:mailer-daemon|postmaster|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/.test(lower)
+    )
+  }
+}
+
+/** The last resort: a returned message to one person names the one whom it did not reach. */
+function recipientsOfReturned(sources: Sources): string[] {
+  const to = sources.returnedHeader('to')
+  const addresses = to
+    .split(',')
+    .map(findAddress)
+    .filter((address) => address !== '')
+  return addresses.length === 1 ? addresses : []
+}

@@ -1,0 +1,76 @@
+/**
+ * Delivery status notifications (RFC 3464, and RFC 6533 for international addresses): what the machine-readable part says.
+ */
+import { fieldText, type Part } from '#lib/mail/mime.ts'
+import { type FieldGroup, groupField, groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
+import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
+
+export type DsnRecipient = {
+  readonly address: string
+  readonly originalAddress: string
+  readonly action: string
+  readonly status: string
+  readonly diagnostic: string
+  readonly remoteMta: string
+  /** Of the field that names the recipient, and of its whole group. */
+  readonly range: readonly [number, number]
+  readonly statusRange: readonly [number, number] | null
+  readonly diagnosticRange: readonly [number, number] | null
+}
+
+export type Dsn = { readonly reporter: string; readonly recipients: readonly DsnRecipient[] }
+
+const actions = new Set(['failed', 'delayed', 'delivered', 'relayed', 'expanded'])
+const recipientsMax = 1_000
+
+/** `bytes` holds the part; a part that was transfer-encoded is decoded by the caller first. */
+export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): Dsn {
+  const groups = parseGroups(bytes, part)
+  const first = groups[0] ?? []
+  const reporter = withoutType(groupText(bytes, first, 'reporting-mta'))
+  const recipients: DsnRecipient[] = []
+  for (const group of groups) {
+    if (recipients.length >= recipientsMax) break
+    const finalField = groupField(group, 'final-recipient')
+    const originalField = groupField(group, 'original-recipient')
+    const field = finalField ?? originalField
+    if (field === undefined && groupField(group, 'action') === undefined && groupField(group, 'status') === undefined) {
+      continue
+    }
+    if (field === undefined && recipients.length > 0 && group === first) continue
+    const address = recipientAddress(bytes, group)
+    const action = (/[a-z]+/.exec(groupText(bytes, group, 'action').toLowerCase())?.[0] ?? '').replace(
+      'deliverable',
+      'delivered',
+    )
+    const status = /[245]\.\d{1,3}\.\d{1,3}/.exec(groupText(bytes, group, 'status'))?.[0] ?? ''
+    const statusField = groupField(group, 'status')
+    const diagnosticField = groupField(group, 'diagnostic-code')
+    recipients.push({
+      address,
+      originalAddress: originalField === undefined ? '' : mailboxOf(fieldText(bytes, originalField)),
+      action: actions.has(action) ? action : '',
+      status,
+      diagnostic: diagnosticField === undefined ? '' : withoutType(fieldText(bytes, diagnosticField)),
+      remoteMta: withoutType(groupText(bytes, group, 'remote-mta')),
+      range: field === undefined ? [group[0]?.start ?? 0, group.at(-1)?.end ?? 0] : [field.start, field.end],
+      statusRange: statusField === undefined ? null : [statusField.start, statusField.end],
+      diagnosticRange: diagnosticField === undefined ? null : [diagnosticField.start, diagnosticField.end],
+    })
+  }
+  return { reporter, recipients }
+}
+
+/** Some systems put a local name or a user id in one of the two; the one that is an address is taken. */
+function recipientAddress(bytes: Buffer, group: FieldGroup): string {
+  for (const name of ['final-recipient', 'x-actual-recipient', 'original-recipient']) {
+    const mailbox = mailboxOf(groupText(bytes, group, name))
+    if (mailbox.includes('@')) return mailbox
+  }
+  return mailboxOf(groupText(bytes, group, 'final-recipient'))
+}
+
+const mailboxOf = (value: string): string => {
+  const cleaned = cleanAddress(withoutType(value))
+  return findAddress(cleaned) || cleaned
+}

@@ -1,0 +1,117 @@
+/**
+ * Bounces in words: what a mail system wrote for a person, before or instead of the machine-readable part.
+ *
+ * Nothing here is about one system: a notice names recipients on lines of their own or next to a reply, quotes the reply that
+ * it heard, and then returns the message. That holds for qmail, Exim, Sendmail, Exchange, Courier, Domino and the rest.
+ */
+import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
+
+export type NoticeRecipient = { readonly address: string; readonly diagnostic: string }
+
+/** Where the notice ends and the returned message starts. */
+const separators = [
+  /^[-_=*\s>]*(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))/i,
+  /^[-_=*\s>]*(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,12}(?:メール|原文))/i,
+]
+
+const headerLine = /^(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s/i
+
+export type Notice = { readonly text: string; readonly returned: string }
+
+/** Splits the text of a bounce into the notice and what was returned with it. */
+export function splitNotice(text: string): Notice {
+  const lines = text.split(/\r?\n/)
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index] ?? ''
+    const starts =
+      (index > 0 && separators.some((separator) => separator.test(line))) ||
+      (headerLine.test(line) &&
+        lines.slice(index + 1, index + 6).filter((next) => /^[A-Za-z][A-Za-z-]*:\s|^[ \t]+\S/.test(next)).length >= 3)
+    if (starts) return { text: lines.slice(0, index).join('\n'), returned: lines.slice(index).join('\n') }
+  }
+  return { text, returned: '' }
+}
+
+const aloneOnLine =
+  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?\s*)?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/iu
+const withReason =
+  /^[\s>*•·\-–|]*[<("']*([^\s<>()"',;:]+@[^\s<>()"',;:]+)[>)"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\s{2,}|\t)/iu
+const named =
+  /(?:rcpt to|recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
+const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -](?=[\p{L}#<\d(*:["'])/u
+
+/** Recipients that the notice names, each with the text that follows it up to the next; `strangers` never are ones. */
+export function readNotice(notice: string, isStranger: (address: string) => boolean): NoticeRecipient[] {
+  const lines = notice
+    .split('\n')
+    .slice(0, 2_000)
+    .map((line) => line.slice(0, 2_000))
+  const found: { address: string; line: number }[] = []
+  const add = (address: string | undefined, line: number): void => {
+    const cleaned = cleanAddress(address ?? '')
+    if (!/^[^@]+@[^@]+$/.test(cleaned) || findAddress(cleaned) !== cleaned || isStranger(cleaned)) return
+    if (found.length < 1_000 && !found.some((known) => known.address.toLowerCase() === cleaned.toLowerCase())) {
+      found.push({ address: cleaned, line })
+    }
+  }
+  for (const [index, line] of lines.entries()) {
+    if (!line.includes('@')) continue
+    add(aloneOnLine.exec(line)?.[1] ?? withReason.exec(line)?.[1], index)
+  }
+  if (found.length === 0) {
+    for (const [index, line] of lines.entries()) {
+      if (!line.includes('@')) continue
+      for (const match of line.matchAll(named)) add(match[1], index)
+    }
+  }
+  if (found.length === 0) {
+    for (const [index, line] of lines.entries()) {
+      if (line.includes('@') && /^.{0,200}(?:[45]\d\d[ -]|<)/.test(line)) add(findAddress(line), index)
+    }
+  }
+  const sections = found.map(({ address, line }, index) => {
+    const end = found[index + 1]?.line ?? lines.length
+    return { address, text: lines.slice(line, Math.max(end, line + 1)).join('\n') }
+  })
+  return sections.map(({ address, text }) => {
+    // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
+    const own = text.replace(address, '').trim()
+    const hasWords = replyLine.test(own) || own.split(/\s+/).length >= 3
+    return { address, diagnostic: pickDiagnostic(hasWords ? text : notice) }
+  })
+}
+
+/** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
+export function pickDiagnostic(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim())
+  const at = lines.findIndex((line) => replyLine.test(` ${line}`))
+  if (at < 0)
+    return lines
+      .filter((line) => line !== '')
+      .join(' ')
+      .slice(0, 1_000)
+  const picked: string[] = []
+  for (const line of lines.slice(at, at + 8)) {
+    if (line === '' && picked.length > 0) break
+    picked.push(line)
+  }
+  // What led up to the reply tells in which command it was heard.
+  const before = at > 0 ? (lines[at - 1] ?? '') : ''
+  return [before, ...picked]
+    .filter((line) => line !== '')
+    .join(' ')
+    .slice(0, 1_000)
+}
+
+/** The reply code and enhanced status in a diagnostic; empty: none. */
+export function readCodes(diagnostic: string): { reply: string; status: string } {
+  const reply =
+    /(?:^|[\s:;>(#,"'[])([45][0-5]\d)(?=[\s-]+(?:#?[45]\.\d{1,3}\.\d{1,3}|[\p{L}<(*:["'#])|$|[\s-]*$)/u.exec(
+      diagnostic,
+    )?.[1] ?? ''
+  const status =
+    /(?:^|[^\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/.exec(
+      diagnostic.replace(/\[[^\]]*\d+\.\d+\.\d+\.\d+[^\]]*\]/g, ' '),
+    )?.[1] ?? ''
+  return { reply, status }
+}

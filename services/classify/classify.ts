@@ -1,0 +1,209 @@
+/**
+ * `classify(bytes, envelope) → Verdict`: what a message is, of whom it speaks, and which bytes say so.
+ *
+ * Pure: no I/O, no clock. It never throws: broken mail ends in the verdict that its readable part supports, or in `unknown` with
+ * the error as evidence.
+ */
+import { decodeHeaderText } from '#lib/mail/charset.ts'
+import { findAddress } from '#lib/mail/smtp-address.ts'
+import type { Envelope, Evidence, Verdict } from '#schemas/types.ts'
+import { readAutoReply } from './auto-reply.ts'
+import { isStatusPart, readBounce } from './bounce/bounce.ts'
+import { readOptOut } from './opt-out.ts'
+import { readReport } from './report.ts'
+import { Sources } from './sources.ts'
+
+/** Changes with every change of what verdicts say. */
+export const classifierVersion = '0.1.0'
+
+export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
+export type Kind = (typeof kinds)[number]
+
+export type ClassifyOptions = {
+  /** Addresses of ours that take opt-outs. */
+  readonly optOutAddresses?: readonly RegExp[]
+}
+
+export function classify(
+  bytes: Buffer,
+  envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null = null,
+  options: ClassifyOptions = {},
+): Verdict {
+  try {
+    const sources = new Sources(bytes, envelope)
+    const verdict = decide(sources, options)
+    return { ...verdict, original: original(sources) }
+  } catch (error) {
+    return blank('unknown', '', 0, [
+      {
+        decided: 'kind',
+        rule: 'error',
+        start: 0,
+        end: 0,
+        text: String(error instanceof Error ? error.message : error).slice(0, 200),
+      },
+    ])
+  }
+}
+
+const blank = (kind: Kind, variant: string, confidence: number, evidence: readonly Evidence[]): Verdict => ({
+  kind,
+  variant,
+  confidence,
+  version: classifierVersion,
+  recipients: [],
+  evidence,
+  original: {},
+  reporter: '',
+})
+
+const evidenceMax = 100
+
+function decide(sources: Sources, options: ClassifyOptions): Verdict {
+  const report = readReport(sources)
+  if (report !== null) {
+    return { ...blank(report.kind, report.variant, 0.98, report.evidence), recipients: report.recipients }
+  }
+  const byForm = bounceByForm(sources)
+  if (byForm !== null) return bounceVerdict(sources, byForm, 0.97)
+  const autoReply = readAutoReply(sources)
+  if (autoReply !== null) {
+    const address = findAddress(sources.header('from'))
+    return {
+      ...blank('auto-reply', autoReply.variant, 0.95, [autoReply.evidence]),
+      recipients:
+        address === ''
+          ? []
+          : [
+              {
+                address,
+                originalAddress: '',
+                action: '',
+                status: '',
+                reply: '',
+                reason: 'vacation',
+                permanent: false,
+                remoteMta: '',
+                diagnostic: '',
+              },
+            ],
+    }
+  }
+  const byWords = bounceByWords(sources)
+  if (byWords !== null) {
+    const verdict = bounceVerdict(sources, byWords, 0.9)
+    if (verdict.recipients.length > 0 || byWords.rule !== 'text:notice') return verdict
+  }
+  const optOut = readOptOut(sources, options.optOutAddresses ?? [])
+  if (optOut !== null) {
+    const address = findAddress(sources.header('from'))
+    return {
+      ...blank('opt-out', optOut.rule.includes('command') ? 'command' : 'address', 0.93, [optOut]),
+      recipients:
+        address === ''
+          ? []
+          : [
+              {
+                address,
+                originalAddress: '',
+                action: '',
+                status: '',
+                reply: '',
+                reason: 'undefined',
+                permanent: false,
+                remoteMta: '',
+                diagnostic: '',
+              },
+            ],
+    }
+  }
+  if (
+    sources.has('in-reply-to') ||
+    sources.has('references') ||
+    /^(?:re|aw|sv|rv|antw|回复|返信)\s*:/i.test(sources.header('subject'))
+  ) {
+    const name = ['in-reply-to', 'references', 'subject'].find((field) => sources.has(field)) ?? 'subject'
+    return blank('reply', 'person', 0.8, [sources.field('kind', `field:${name}`, name)])
+  }
+  return blank('unknown', '', 0.5, [])
+}
+
+function bounceVerdict(sources: Sources, evidence: Evidence, confidence: number): Verdict {
+  const bounce = readBounce(sources)
+  return {
+    ...blank(
+      'bounce',
+      bounce.variant,
+      bounce.recipients.length > 0 ? confidence : 0.6,
+      [evidence, ...bounce.evidence].slice(0, evidenceMax),
+    ),
+    recipients: bounce.recipients,
+    reporter: bounce.reporter,
+  }
+}
+
+/** RFC 3464 by its form, and fields that only bounces have. */
+function bounceByForm(sources: Sources): Evidence | null {
+  const status = sources.parts().find(isStatusPart)
+  if (status !== undefined) return sources.at('kind', 'rfc3464:delivery-status', status.start, status.bodyStart)
+  if (
+    sources.root.type === 'multipart/report' &&
+    (sources.root.parameters['report-type'] ?? '').toLowerCase() === 'delivery-status'
+  ) {
+    return sources.field('kind', 'rfc6522:report-type', 'content-type')
+  }
+  if (sources.has('x-failed-recipients'))
+    return sources.field('kind', 'field:x-failed-recipients', 'x-failed-recipients')
+  return null
+}
+
+const daemonPattern =
+  /mailer-?daemon|postmaster|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@.*(?:mail|google)/i
+const subjectPattern =
+  /undeliver(?:able|ed)|returned (?:mail|to sender|message)|(?:delivery|mail) (?:status|failure|error|failed|problem|has failed|incomplete|unsuccessful|system error|delivery|report)|failure (?:notice|delivery|notification)|(?:mail|message|delivery|nondeliver\w*|non-?deliver\w*) (?:could not|not|delivery|failed|failure|system|status|error|can.t|report|undeliver)|could not (?:be delivered|send)|cannot be delivered|unable to deliver|non[ -]?delivery|undeliverable|warning: (?:could not|message)|error (?:sending|in mail|delivering)|rejected (?:mail|message)|unzustellbar|nicht zustellbar|zustellung|échec|non remis|no se (?:ha )?(?:puede|pudo|podido) entregar|no entregad|devuelto|mancata consegna|impossibile recapitare|não (?:foi )?entregue|niet (?:bezorgd|afgeleverd)|недоставлен|не доставлен|配信(?:不能|エラー)|送信できません|メール.{0,10}(?:エラー|届け)|退信|无法投递|投递失败|返送|delayed mail|delivery delayed|automatically rejected|message status|mail error/iu
+const noticePattern =
+  /could not be delivered|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|user unknown|no such user|unknown user|mailbox (?:is )?(?:full|unavailable)|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnte nicht (?:zugestellt|ausgeliefert)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
+
+/** Bounces in words: a daemon that says so, or a subject and a text that do. */
+function bounceByWords(sources: Sources): Evidence | null {
+  const from = `${sources.header('from')} ${sources.header('return-path') === '<>' ? 'null' : ''}`
+  const isDaemon = daemonPattern.test(from)
+  const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+  const saysSubject = subjectPattern.test(sources.header('subject'))
+  const notice = sources.notice().text.slice(0, 8_000)
+  const saysText = noticePattern.test(notice)
+  if (isDaemon && (saysSubject || saysText)) return sources.field('kind', 'field:from-daemon', 'from')
+  if (saysSubject && (saysText || nullPath)) return sources.field('kind', 'text:subject', 'subject')
+  if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
+  if (saysText && sources.returned() !== null && !sources.has('in-reply-to')) {
+    return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
+  }
+  return null
+}
+
+/** What identifies the message that this one is about. */
+function original(sources: Sources): Record<string, string> {
+  const found: Record<string, string> = {}
+  const add = (name: string, value: string): void => {
+    if (value !== '') found[name] = value.slice(0, 300)
+  }
+  add('messageId', sources.returnedHeader('message-id') || sources.header('in-reply-to').split(/\s+/)[0] || '')
+  add('subject', sources.returnedHeader('subject'))
+  add('from', findAddress(sources.returnedHeader('from')))
+  add('to', findAddress(sources.returnedHeader('to')))
+  add('listId', sources.returnedHeader('list-id'))
+  add('feedbackId', sources.returnedHeader('feedback-id'))
+  add(
+    'campaign',
+    sources.returnedHeader('x-campaign') ||
+      sources.returnedHeader('x-campaign-id') ||
+      sources.returnedHeader('x-mailer-campaign'),
+  )
+  return found
+}
+
+/** The subject for a list, decoded, at most 200 characters. */
+export function subjectOf(bytes: Buffer): string {
+  const sources = new Sources(bytes.subarray(0, 64 * 1024), null)
+  return decodeHeaderText(Buffer.from(sources.header('subject'))).slice(0, 200)
+}

@@ -1,0 +1,148 @@
+/**
+ * Complaints and reports: ARF (RFC 5965), message disposition notifications (RFC 8098), DMARC aggregate reports (RFC 7489) and TLS
+ * reports (RFC 8460).
+ */
+import { headerText, partText } from '#lib/mail/mime.ts'
+import { groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
+import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
+import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
+import type { Sources } from './sources.ts'
+
+export type Report = {
+  readonly kind: 'complaint' | 'report'
+  readonly variant: string
+  readonly recipients: readonly VerdictRecipient[]
+  readonly evidence: readonly Evidence[]
+}
+
+const recipient = (address: string, reason: string): VerdictRecipient => ({
+  address,
+  originalAddress: '',
+  action: '',
+  status: '',
+  reply: '',
+  reason,
+  permanent: false,
+  remoteMta: '',
+  diagnostic: '',
+})
+
+export function readReport(sources: Sources): Report | null {
+  return readFeedback(sources) ?? readDisposition(sources) ?? readAggregate(sources)
+}
+
+function readFeedback(sources: Sources): Report | null {
+  const part = sources.parts().find((candidate) => candidate.type === 'message/feedback-report')
+  if (part === undefined) return readMicrosoftJunk(sources)
+  const group = parseGroups(sources.bytes, part).flat()
+  const type = groupText(sources.bytes, group, 'feedback-type').toLowerCase() || 'abuse'
+  const addresses = group
+    .filter((field) => field.name === 'original-rcpt-to' || field.name === 'removal-recipient')
+    .map((field) => findAddress(cleanAddress(groupText(sources.bytes, [field], field.name))))
+    .filter((address) => address !== '')
+  const named = addresses.length > 0 ? addresses : addressesOfReturned(sources)
+  const isComplaint =
+    type === 'abuse' ||
+    type === 'fraud' ||
+    type === 'virus' ||
+    type === 'miscategorized' ||
+    type === 'opt-out' ||
+    type === 'not-spam' ||
+    type === 'other'
+  return {
+    kind: isComplaint ? 'complaint' : 'report',
+    variant: type,
+    recipients: unique(named).map((address) => recipient(address, 'feedback')),
+    evidence: [sources.at('kind', 'rfc5965:feedback-report', part.start, part.end)],
+  }
+}
+
+/** Microsoft's junk mail reporting programme sends the message back with fields of its own and no report part. */
+function readMicrosoftJunk(sources: Sources): Report | null {
+  const name = ['x-hmxmroriginalrecipient', 'x-original-recipient-for-jmrp'].find(
+    (field) => sources.has(field) || sources.returnedHeader(field) !== '',
+  )
+  if (name === undefined && !/^(?:staff@hotmail\.com|.*jmrp.*@)/.test(sources.sender())) return null
+  const address = name === undefined ? '' : findAddress(sources.header(name) || sources.returnedHeader(name))
+  return {
+    kind: 'complaint',
+    variant: 'abuse',
+    recipients: address === '' ? [] : [recipient(address, 'feedback')],
+    evidence: [sources.field('kind', 'jmrp', name ?? 'from')],
+  }
+}
+
+function addressesOfReturned(sources: Sources): string[] {
+  const addresses = sources
+    .returnedHeader('to')
+    .split(',')
+    .map((address) => findAddress(address))
+    .filter((address) => address !== '')
+  return addresses
+}
+
+const unique = (addresses: readonly string[]): string[] =>
+  [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()].slice(0, 1_000)
+
+function readDisposition(sources: Sources): Report | null {
+  const part = sources
+    .parts()
+    .find(
+      (candidate) =>
+        candidate.type === 'message/disposition-notification' ||
+        candidate.type === 'message/global-disposition-notification',
+    )
+  if (part === undefined) return null
+  const group = parseGroups(sources.bytes, part).flat()
+  const address = findAddress(cleanAddress(withoutType(groupText(sources.bytes, group, 'final-recipient'))))
+  return {
+    kind: 'report',
+    variant: 'mdn',
+    recipients: address === '' ? [] : [recipient(address, 'feedback')],
+    evidence: [sources.at('kind', 'rfc8098:disposition-notification', part.start, part.end)],
+  }
+}
+
+function readAggregate(sources: Sources): Report | null {
+  const { root, bytes } = sources
+  const reportType = (root.parameters['report-type'] ?? '').toLowerCase()
+  const tls = sources.parts().find((part) => /^application\/tlsrpt/.test(part.type))
+  if (reportType === 'tlsrpt' || tls !== undefined || sources.has('tls-report-domain')) {
+    return {
+      kind: 'report',
+      variant: 'tls-rpt',
+      recipients: [],
+      evidence: [
+        tls === undefined
+          ? sources.field(
+              'kind',
+              'rfc8460:tlsrpt',
+              sources.has('tls-report-domain') ? 'tls-report-domain' : 'content-type',
+            )
+          : sources.at('kind', 'rfc8460:tlsrpt', tls.start, tls.bodyStart),
+      ],
+    }
+  }
+  const subject = headerText(bytes, root, 'subject')
+  const archive = sources
+    .parts()
+    .find(
+      (part) =>
+        /^(?:application\/(?:zip|gzip|x-zip|x-gzip|x-zip-compressed|octet-stream|xml)|text\/xml)$/.test(part.type) &&
+        /![^!]+!\d+!\d+|\.xml/i.test(
+          `${part.parameters['name'] ?? ''} ${headerText(bytes, part, 'content-disposition')}`,
+        ),
+    )
+  if (
+    archive !== undefined &&
+    /report[ -]domain:|dmarc/i.test(`${subject} ${sources.sender()} ${partText(bytes, root, 2_000)}`)
+  ) {
+    return {
+      kind: 'report',
+      variant: 'dmarc',
+      recipients: [],
+      evidence: [sources.at('kind', 'rfc7489:aggregate', archive.start, archive.bodyStart)],
+    }
+  }
+  return null
+}

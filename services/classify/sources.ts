@@ -1,0 +1,155 @@
+/**
+ * A message as the classifier looks at it: parsed once, its notice and what it returns found once, evidence by byte range.
+ */
+import { fieldText, findField, headerText, type Part, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
+import { findAddress } from '#lib/mail/smtp-address.ts'
+import type { Envelope, Evidence } from '#schemas/types.ts'
+import { splitNotice } from './bounce/notice.ts'
+
+const textBytesMax = 256 * 1024
+const evidenceTextMax = 200
+
+export class Sources {
+  readonly bytes: Buffer
+  readonly root: Part
+  readonly envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null
+  #notice: { text: string; returned: string } | null = null
+  #returned: Part | null | undefined
+  #returnedBytes: Buffer
+
+  constructor(bytes: Buffer, envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null) {
+    this.bytes = bytes
+    this.root = parseMime(bytes)
+    this.envelope = envelope
+    this.#returnedBytes = bytes
+  }
+
+  header(name: string): string {
+    return headerText(this.bytes, this.root, name)
+  }
+
+  has(name: string): boolean {
+    return findField(this.root, name) !== undefined
+  }
+
+  parts(): Part[] {
+    return [...walkParts(this.root)]
+  }
+
+  /** The text for a person: of the first text parts that do not belong to a returned message. */
+  notice(): { readonly text: string; readonly returned: string } {
+    if (this.#notice === null) {
+      const texts: string[] = []
+      const walk = (part: Part): void => {
+        if (part.type.startsWith('message/') || part.type === 'text/rfc822-headers') return
+        if (part.children.length > 0) {
+          if (part.type === 'multipart/alternative') {
+            const best = part.children.find((child) => child.type === 'text/plain') ?? part.children[0]
+            if (best !== undefined) walk(best)
+          } else for (const child of part.children) walk(child)
+        } else if (
+          part.type === 'text/plain' ||
+          part.type === 'text/html' ||
+          (part.type.startsWith('multipart/') && part.children.length === 0)
+        ) {
+          const text = partText(this.bytes, part, textBytesMax)
+          texts.push(
+            part.type === 'text/html' || /^\s*<(?:!doctype|html|body|p|div)\b/i.test(text) ? htmlToText(text) : text,
+          )
+        }
+      }
+      walk(this.root)
+      this.#notice = splitNotice(texts.join('\n'))
+    }
+    return this.#notice
+  }
+
+  /** The message that was returned, whole or its header only; null: none. Its offsets are those of `returnedBytes()`. */
+  returned(): Part | null {
+    if (this.#returned === undefined) {
+      const parts = this.parts()
+      const whole = parts.find(
+        (part) =>
+          part !== this.root && (part.type === 'message/rfc822' || part.type === 'message/global') && part.children[0],
+      )
+      const headers = parts.find(
+        (part) => part !== this.root && (part.type === 'text/rfc822-headers' || part.type === 'message/global-headers'),
+      )
+      this.#returned = whole?.children[0] ?? null
+      if (this.#returned === null && headers !== undefined) {
+        this.#returnedBytes = Buffer.from(partText(this.bytes, headers, textBytesMax))
+        this.#returned = parseMime(this.#returnedBytes)
+      }
+      if (this.#returned === null) {
+        // In a notice in words the message follows as text, behind a line that says so.
+        const text = this.notice().returned.replace(/^[^\n]*\n+/, (first) =>
+          /^[A-Za-z-]+:\s/.test(first) ? first : '',
+        )
+        if (/^[A-Za-z][A-Za-z-]*:\s/m.test(text)) {
+          this.#returnedBytes = Buffer.from(
+            text
+              .replace(/^(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/gm, (line) => (/^[ \t]+\S/.test(line) ? line : ''))
+              .trimStart(),
+          )
+          this.#returned = parseMime(this.#returnedBytes)
+        }
+      }
+    }
+    return this.#returned
+  }
+
+  returnedBytes(): Buffer {
+    this.returned()
+    return this.#returnedBytes
+  }
+
+  returnedHeader(name: string): string {
+    const part = this.returned()
+    return part === null ? '' : headerText(this.#returnedBytes, part, name)
+  }
+
+  // ---- evidence -----------------------------------------------------------------------------------------------------
+
+  at(decided: string, rule: string, start: number, end: number): Evidence {
+    const text = this.bytes.toString('utf8', start, Math.min(end, start + evidenceTextMax)).trim()
+    return { decided, rule, start, end, text: text.slice(0, evidenceTextMax) }
+  }
+
+  field(decided: string, rule: string, name: string): Evidence {
+    const field = findField(this.root, name)
+    return field === undefined
+      ? { decided, rule, start: 0, end: 0, text: '' }
+      : {
+          ...this.at(decided, rule, field.start, field.end),
+          text: fieldText(this.bytes, field).slice(0, evidenceTextMax),
+        }
+  }
+
+  /** Where a text stands; where it does not as it is (encoded, folded), the body that it came from. */
+  find(decided: string, rule: string, text: string): Evidence {
+    const at = text === '' ? -1 : this.bytes.indexOf(text)
+    if (at >= 0) return this.at(decided, rule, at, at + Buffer.byteLength(text))
+    return { decided, rule, start: this.root.bodyStart, end: this.root.end, text: text.slice(0, evidenceTextMax) }
+  }
+
+  sender(): string {
+    return findAddress(this.header('from')).toLowerCase()
+  }
+}
+
+/** HTML to text, roughly: what a person would read, in one pass over each construct. */
+export function htmlToText(html: string): string {
+  return html
+    .replace(/<(style|script|head)\b[^>]*>[\s\S]{0,100000}?<\/\1\s*>/gi, ' ')
+    .replace(/<!--[\s\S]{0,100000}?-->/g, ' ')
+    .replace(/\r?\n/g, ' ')
+    .replace(/<(?:br|\/p|\/div|\/tr|\/li|\/h\d|\/table|hr)\b[^>]{0,2000}>/gi, '\n')
+    .replace(/<[a-z/!][^>]{0,5000}>/gi, ' ')
+    .replace(/&nbsp;/gi, ' ')
+    .replace(/&lt;/gi, '<')
+    .replace(/&gt;/gi, '>')
+    .replace(/&quot;/gi, '"')
+    .replace(/&#(\d{1,6});/g, (_, code: string) => String.fromCodePoint(Math.min(0x10ffff, Number(code))))
+    .replace(/&amp;/gi, '&')
+    .replace(/[ \t]+/g, ' ')
+}

@@ -1,0 +1,67 @@
+/** Settings of forward. */
+import * as setting from '#lib/runtime/settings.ts'
+
+export const forwardSettings = {
+  legacySmtp: setting.list('LEGACY_SMTP', null, {
+    meaning: 'legacy hosts that get the originals; with npm start: the built-in stand-in',
+    expected: 'smtp://host:port[,smtp://host:port…]; smtps:// for implicit TLS',
+    item: /^smtps?:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?\/?$/,
+    required: true,
+  }),
+  forwardName: setting.text('FORWARD_NAME', 'mailweir.localhost', { meaning: 'host name that forward says in EHLO' }),
+  forwardConnections: setting.integer('FORWARD_CONNECTIONS', 20, {
+    min: 1,
+    max: 1_000,
+    meaning: 'connections to each legacy host',
+  }),
+  forwardWindow: setting.integer('FORWARD_WINDOW', 200, {
+    unit: 'messages',
+    min: 1,
+    max: 100_000,
+    meaning: 'messages in flight for each partition',
+  }),
+  forwardWindowBytes: setting.integer('FORWARD_WINDOW_BYTES', 33_554_432, {
+    unit: 'bytes',
+    min: 1_048_576,
+    max: 4_294_967_296,
+    meaning: 'bytes in flight for each partition',
+  }),
+  forwardConnectMs: setting.integer('FORWARD_CONNECT_MS', 10_000, {
+    unit: 'milliseconds',
+    min: 100,
+    max: 300_000,
+    meaning: 'a legacy host that does not take a connection in this time is down',
+  }),
+  forwardReplyMs: setting.integer('FORWARD_REPLY_MS', 120_000, {
+    unit: 'milliseconds',
+    min: 100,
+    max: 600_000,
+    meaning:
+      'a legacy host that does not answer a command in this time is down; the end of data gets five times as long',
+  }),
+  retryFirstMs: setting.integer('RETRY_FIRST_MS', 60_000, {
+    unit: 'milliseconds',
+    min: 10,
+    max: 86_400_000,
+    meaning: 'delay before a deferred message is tried again; each further one is twice as long, with jitter',
+  }),
+  retryMaxMs: setting.integer('RETRY_MAX_MS', 7_200_000, {
+    unit: 'milliseconds',
+    min: 10,
+    max: 86_400_000,
+    meaning: 'longest delay between tries',
+  }),
+  retryAgeMs: setting.integer('RETRY_AGE_MS', 432_000_000, {
+    unit: 'milliseconds',
+    min: 1_000,
+    max: 2_592_000_000,
+    meaning:
+      'a message deferred for so long since it was accepted goes to mail.dead (RFC 5321 section 4.5.4.1: 4 to 5 days)',
+  }),
+  lookAlike: setting.choice('FORWARD_LOOK_ALIKE', ['normalise', 'dead'], 'normalise', {
+    meaning:
+      'a message with a look-alike of the end of data (a lone dot between bare CR or LF): its line ends are made CR LF, or it goes to mail.dead',
+  }),
+} as const
+
+export type ForwardConfig = setting.Values<typeof forwardSettings>

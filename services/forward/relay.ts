@@ -1,0 +1,112 @@
+/**
+ * One message → one outcome for each open recipient. The bytes and the envelope are those that came in; the one
+ * exception is a message with a look-alike of the end of data, which is never sent as it is by DATA.
+ */
+
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream'
+import type { Objects } from '#lib/objects/objects.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import { SmtpConnectionError } from '#lib/smtp/client.ts'
+import { hasLookAlike, LineEndNormaliser, LookAlikeFinder } from '#lib/smtp/content.ts'
+import { isPositive, isTransient, type Reply } from '#lib/smtp/reply.ts'
+import type { Claim, Envelope } from '#schemas/types.ts'
+import type { Hosts } from './hosts.ts'
+
+export type Relayed = {
+  readonly id: string
+  readonly envelope: Envelope
+  readonly size: number
+  readonly bytes: Buffer | null
+  readonly claim: Claim | null
+}
+
+export type RecipientOutcome = {
+  /** Index into envelope.forwardPaths. */
+  readonly index: number
+  readonly kind: 'delivered' | 'deferred' | 'dead'
+  readonly reply: Reply
+}
+
+export type RelayResult =
+  | {
+      readonly kind: 'sent'
+      readonly host: string
+      readonly outcomes: readonly RecipientOutcome[]
+      readonly normalised: boolean
+    }
+  /** The claim is gone or the message may not be sent as it is. */
+  | { readonly kind: 'unsendable'; readonly reason: 'claim-missing' | 'look-alike'; readonly detail: string }
+  /** We are stopping; the message stays where it is. */
+  | { readonly kind: 'stopped' }
+
+export type RelayPorts = {
+  readonly hosts: Hosts
+  readonly objects: Objects
+  readonly lookAlike: 'normalise' | 'dead'
+}
+
+export async function relay(message: Relayed, open: readonly number[], ports: RelayPorts): Promise<RelayResult> {
+  const lookAlike =
+    message.bytes !== null ? hasLookAlike(message.bytes) : await claimHasLookAlike(message.claim, ports.objects)
+  if (lookAlike === null) {
+    return { kind: 'unsendable', reason: 'claim-missing', detail: `The object ${message.claim?.key} is not there` }
+  }
+  if (lookAlike && ports.lookAlike === 'dead') {
+    return { kind: 'unsendable', reason: 'look-alike', detail: 'The message holds a look-alike of the end of data' }
+  }
+  for (;;) {
+    const lease = await ports.hosts.take()
+    if (lease === null) return { kind: 'stopped' }
+    try {
+      const content = await contentOf(message, lookAlike, ports.objects)
+      if (content === null) {
+        lease.release()
+        return { kind: 'unsendable', reason: 'claim-missing', detail: `The object ${message.claim?.key} is not there` }
+      }
+      const replies = await lease.connection.send({
+        reversePath: { address: message.envelope.reversePath, parameters: message.envelope.parameters },
+        forwardPaths: open.flatMap((index) => message.envelope.forwardPaths[index] ?? []),
+        size: Buffer.isBuffer(content) ? content.length : message.size,
+        content,
+      })
+      lease.release()
+      const outcomes = open.map((index, at): RecipientOutcome => {
+        const reply = replies[at] ?? { code: 451, enhancedStatus: '4.3.0', text: 'no reply for this recipient' }
+        return { index, reply, kind: isPositive(reply) ? 'delivered' : isTransient(reply) ? 'deferred' : 'dead' }
+      })
+      return { kind: 'sent', host: lease.host, outcomes, normalised: lookAlike }
+    } catch (error) {
+      if (error instanceof SmtpConnectionError) {
+        lease.fail(error)
+        continue // The host failed, not the message: another host, or this one when it is back.
+      }
+      // What failed is on our side (the object store): the connection was left in the middle of it.
+      if (lease.connection.isUsable) lease.release()
+      else lease.fail(null)
+      throw error
+    }
+  }
+}
+
+async function contentOf(message: Relayed, normalise: boolean, objects: Objects): Promise<Buffer | Readable | null> {
+  if (message.bytes !== null) {
+    if (!normalise) return message.bytes
+    const normaliser = new LineEndNormaliser()
+    const body = normaliser.normalise(message.bytes)
+    return message.bytes.at(-1) === 0x0d ? Buffer.concat([body, Buffer.from('\r\n')]) : body
+  }
+  if (message.claim === null)
+    throw new MailweirError('MESSAGE_GONE', `Message ${message.id} has neither bytes nor a claim`)
+  const stream = await objects.getStream(message.claim.key)
+  if (stream === null || !normalise) return stream
+  return pipeline(stream, new LineEndNormaliser(), () => {}) as Readable // The last of the pipeline, a Transform.
+}
+
+async function claimHasLookAlike(claim: Claim | null, objects: Objects): Promise<boolean | null> {
+  const stream = claim === null ? null : await objects.getStream(claim.key)
+  if (stream === null) return null
+  const finder = new LookAlikeFinder()
+  for await (const chunk of stream as AsyncIterable<Buffer>) finder.feed(chunk)
+  return finder.found
+}

@@ -1,0 +1,94 @@
+/** Settings of ingest. */
+import * as setting from '#lib/runtime/settings.ts'
+
+export const ingestSettings = {
+  smtpListen: setting.listen('SMTP_LISTEN', '127.0.0.1:2525', { meaning: "ingest's SMTP listener" }),
+  smtpName: setting.text('SMTP_NAME', 'mailweir.localhost', { meaning: 'host name in the greeting and in EHLO' }),
+  mailDomains: setting.list('MAIL_DOMAINS', null, {
+    meaning: 'domains that ingest accepts mail for; * for any, on loopback only',
+    expected: 'domain[,domain…], for example bounces.example.com',
+    item: /^(\*|[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*)$/u,
+    required: true,
+  }),
+  messageBytesMax: setting.integer('MESSAGE_BYTES_MAX', 52_428_800, {
+    unit: 'bytes',
+    min: 1_024,
+    max: 1_073_741_824,
+    meaning: 'largest message that is accepted',
+  }),
+  claimBytes: setting.integer('CLAIM_BYTES', 524_288, {
+    unit: 'bytes',
+    min: 1_024,
+    max: 15_728_640,
+    meaning: 'a larger message is streamed to the object store and its record carries the claim',
+  }),
+  connectionsMax: setting.integer('SMTP_CONNECTIONS_MAX', 2_000, {
+    min: 1,
+    max: 100_000,
+    meaning: 'connections at once; more hear 421',
+  }),
+  connectionsPerAddressMax: setting.integer('SMTP_CONNECTIONS_PER_ADDRESS_MAX', 200, {
+    min: 1,
+    max: 100_000,
+    meaning: 'connections at once from one address; more hear 421',
+  }),
+  recipientsMax: setting.integer('SMTP_RECIPIENTS_MAX', 1_000, {
+    min: 100,
+    max: 100_000,
+    meaning: 'recipients of one transaction; more hear 452 (RFC 5321 section 4.5.3.1.8 asks for 100 at least)',
+  }),
+  receivedFieldsMax: setting.integer('RECEIVED_FIELDS_MAX', 100, {
+    min: 10,
+    max: 1_000,
+    meaning: 'Received fields of one message; more is a loop (RFC 5321 section 6.3)',
+  }),
+  inFlightBytesMax: setting.integer('INGEST_IN_FLIGHT_BYTES_MAX', 268_435_456, {
+    unit: 'bytes',
+    min: 1_048_576,
+    max: 17_179_869_184,
+    meaning: 'bytes of messages being received or appended; over it DATA is answered 452',
+  }),
+  appendMs: setting.integer('INGEST_APPEND_MS', 30_000, {
+    unit: 'milliseconds',
+    min: 100,
+    max: 300_000,
+    meaning:
+      "a message that the log has not acknowledged in this time is answered 451; the client's own limit is 10 minutes",
+  }),
+  idleMs: setting.integer('SMTP_IDLE_MS', 300_000, {
+    unit: 'milliseconds',
+    min: 1_000,
+    max: 3_600_000,
+    meaning: 'a client that sends nothing for so long is cut off (RFC 5321 section 4.5.3.2.7: 5 minutes)',
+  }),
+  tlsCert: setting.optionalText('SMTP_TLS_CERT', {
+    meaning: 'file of the certificate chain for STARTTLS, PEM; absent: none',
+  }),
+  tlsKey: setting.optionalText('SMTP_TLS_KEY', { meaning: 'file of its private key, PEM' }),
+} as const
+
+export type IngestConfig = setting.Values<typeof ingestSettings>
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
+
+/** Rules between the settings of ingest and those of the log. */
+export function checkIngest(values: IngestConfig & { readonly recordBytesMax: number }): readonly setting.Problem[] {
+  const problems: setting.Problem[] = []
+  if (values.mailDomains.includes('*') && !isLoopback(values.smtpListen.host)) {
+    problems.push({
+      variable: 'MAIL_DOMAINS',
+      line: `MAIL_DOMAINS="*" with SMTP_LISTEN on ${values.smtpListen.host}: expected domains, because an open relay would be reachable from outside`,
+    })
+  }
+  // A record carries the message, the envelope with all its recipients, and the verdict later on.
+  if (values.claimBytes + 262_144 > values.recordBytesMax) {
+    problems.push({
+      variable: 'CLAIM_BYTES',
+      line: `CLAIM_BYTES=${values.claimBytes}: expected at most RECORD_BYTES_MAX - 262144 (${values.recordBytesMax - 262_144}), because the record holds the envelope and the verdict too`,
+    })
+  }
+  if ((values.tlsCert === null) !== (values.tlsKey === null)) {
+    problems.push({ variable: 'SMTP_TLS_CERT', line: 'SMTP_TLS_CERT and SMTP_TLS_KEY: expected both or none' })
+  }
+  return problems
+}
