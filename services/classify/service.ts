@@ -1,0 +1,232 @@
+/**
+ * Classify: partition p of `mail.raw` → partition p of `mail.classified`, in order.
+ *
+ * Order: append the verdict, append the event, commit. After a crash some verdicts are written again; whoever reads
+ * mail.classified tells them by the position that each carries, which only works because no record is ever appended
+ * behind one that failed.
+ */
+import type { Consumer, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
+import { partitionOf } from '#lib/log/partition.ts'
+import type { Objects } from '#lib/objects/objects.ts'
+import type { Clock } from '#lib/runtime/clock.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
+import type { Metrics } from '#lib/runtime/metrics.ts'
+import type { Service } from '#lib/runtime/service.ts'
+import type { Codec } from '#schemas/codec.ts'
+import { event } from '#schemas/events.ts'
+import { fewPartitions } from '#schemas/topics.ts'
+import type { Classified, Event, Raw, Verdict } from '#schemas/types.ts'
+import { type ClassifyOptions, classify, subjectOf } from './classify.ts'
+import { type ClassifyConfig, optOutPatterns } from './config.ts'
+import { classifyMetrics } from './metrics.ts'
+
+export const classifyGroup = 'classify'
+
+export type ClassifyPorts = {
+  readonly log: Log
+  readonly objects: Objects
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** Of a message in the object store, so much is read: what decides stands at the front. */
+export const claimBytesRead = 2 * 1024 * 1024
+const drainMs = 10_000
+
+export function startClassify(config: ClassifyConfig, ports: ClassifyPorts): Service {
+  return new ClassifyService(config, ports)
+}
+
+class ClassifyService implements Service {
+  readonly name = 'classify'
+  readonly ready: Promise<void>
+  readonly done: Promise<void>
+  readonly #ports: ClassifyPorts
+  readonly #options: ClassifyOptions
+  readonly #metrics: ReturnType<typeof classifyMetrics>
+  readonly #consumer: Consumer
+
+  constructor(config: ClassifyConfig, ports: ClassifyPorts) {
+    this.#ports = ports
+    this.#options = { optOutAddresses: optOutPatterns(config.optOutAddresses) }
+    this.#metrics = classifyMetrics(ports.metrics)
+    this.#consumer = ports.log.consume({
+      group: classifyGroup,
+      topics: ['mail.raw'],
+      windowRecords: config.classifyWindow,
+      windowBytes: config.classifyWindowBytes,
+      assign: () => this.#partition(),
+    })
+    this.ready = this.#consumer.ready
+    this.done = this.#consumer.done
+  }
+
+  #partition(): PartitionHandler {
+    // Appends are called one after the other in the order of the records; their acknowledgements are not waited for.
+    let turn: Promise<unknown> = Promise.resolve()
+    let broken = false
+    const append = (topic: string, key: string, partition: number, value: Buffer): Promise<unknown> => {
+      if (broken)
+        throw new MailweirError('LOG_UNAVAILABLE', 'An earlier record of the partition failed', { retriable: true })
+      const appended = this.#ports.log.append(topic, { key, partition, value })
+      appended.catch(() => {
+        broken = true
+      })
+      return appended
+    }
+    return {
+      process: (record) => {
+        const prepared = this.#prepare(record)
+        prepared.catch(() => {
+          broken = true
+        })
+        const called = turn.then(async () => {
+          const { classified, told } = await prepared
+          const acks: Promise<unknown>[] = []
+          if (classified !== null) {
+            acks.push(
+              append(
+                'mail.classified',
+                classified.id,
+                record.partition,
+                this.#ports.codec.encode('classified', classified),
+              ),
+            )
+          }
+          acks.push(append('mail.events', told.messageId, record.partition, this.#ports.codec.encode('event', told)))
+          return { acks }
+        })
+        turn = called
+        turn.catch(() => {}) // The record's own promise tells.
+        return called.then(async ({ acks }) => {
+          await Promise.all(acks)
+        })
+      },
+      revoked: () => {
+        broken = true
+      },
+    }
+  }
+
+  async #prepare(record: LogRecord): Promise<{ classified: Classified | null; told: Event }> {
+    const position = { partition: record.partition, offset: Number(record.offset) }
+    let raw: Raw
+    try {
+      raw = this.#ports.codec.decode('raw', record.value)
+    } catch (error) {
+      if (error instanceof MailweirError && error.retriable) throw error
+      return { classified: null, told: await this.#undecodable(record, error) }
+    }
+    const { verdict, bytes } = await this.#classify(raw)
+    this.#metrics.classified.inc({ kind: verdict.kind })
+    this.#ports.logger.info(
+      {
+        event: 'message.classified',
+        messageId: raw.id,
+        kind: verdict.kind,
+        variant: verdict.variant,
+        recipients: verdict.recipients.length,
+      },
+      'classified a message',
+    )
+    const classified: Classified = {
+      id: raw.id,
+      position,
+      receivedAt: raw.receivedAt,
+      envelope: raw.envelope,
+      size: raw.size,
+      sha256: raw.sha256,
+      verdict,
+      bytes: raw.bytes,
+      claim: raw.claim,
+    }
+    return { classified, told: classifiedEvent(classified, subjectOf(bytes), this.#ports.clock.now()) }
+  }
+
+  async #classify(raw: Raw): Promise<{ verdict: Verdict; bytes: Buffer }> {
+    const bytes =
+      raw.bytes ??
+      (raw.claim === null ? null : await this.#ports.objects.get(raw.claim.key, { offset: 0, length: claimBytesRead }))
+    if (bytes === null) {
+      this.#metrics.claimsMissing.inc()
+      this.#ports.logger.error({ event: 'claim.missing', messageId: raw.id }, 'the claim of a message is not there')
+    }
+    const started = performance.now()
+    const verdict = classify(bytes ?? Buffer.alloc(0), raw.envelope, this.#options)
+    this.#metrics.duration.observe((performance.now() - started) / 1000)
+    return { verdict, bytes: bytes ?? Buffer.alloc(0) }
+  }
+
+  /** The record stays whole in mail.dead; the partition goes on. */
+  async #undecodable(record: LogRecord, error: unknown): Promise<Event> {
+    const position = { partition: record.partition, offset: Number(record.offset) }
+    const why = error instanceof Error ? error.message : String(error)
+    this.#metrics.undecodable.inc()
+    this.#ports.logger.error(
+      { event: 'record.undecodable', topic: record.topic, ...position, err: error },
+      'a record cannot be read: it goes to mail.dead',
+    )
+    const key = `${record.topic}-${record.partition}-${record.offset}`
+    const at = this.#ports.clock.now()
+    await this.#ports.log.append('mail.dead', {
+      key,
+      partition: partitionOf(key, fewPartitions),
+      value: this.#ports.codec.encode('dead', {
+        id: '',
+        position,
+        topic: record.topic,
+        service: this.name,
+        at,
+        reason: 'undecodable',
+        reply: why.slice(0, 500),
+        attempts: 0,
+        envelope: null,
+        open: [],
+        receivedAt: 0,
+        bytes: record.value,
+        claim: null,
+      }),
+    })
+    return event({ messageId: record.key ?? key, type: 'undecodable', at, service: this.name, position, detail: why })
+  }
+
+  isReady(): boolean {
+    return this.#consumer.isReady() && this.#ports.log.isReady()
+  }
+
+  stop(): Promise<void> {
+    return this.#consumer.stop({ drainMs })
+  }
+}
+
+const eventRecipientsMax = 50
+
+export const classifiedEvent = (
+  { id, position, verdict }: Pick<Classified, 'id' | 'position' | 'verdict'>,
+  subject: string,
+  at: number,
+): Event =>
+  event({
+    messageId: id,
+    type: 'classified',
+    at,
+    service: 'classify',
+    position,
+    kind: verdict.kind,
+    variant: verdict.variant,
+    confidence: verdict.confidence,
+    version: verdict.version,
+    subject,
+    original: verdict.original,
+    reporter: verdict.reporter,
+    recipients: verdict.recipients.slice(0, eventRecipientsMax).map((recipient) => ({
+      address: recipient.address,
+      status: recipient.status,
+      reason: recipient.reason,
+      permanent: recipient.permanent,
+      reply: recipient.diagnostic.slice(0, 500),
+    })),
+  })

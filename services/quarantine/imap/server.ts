@@ -1,0 +1,254 @@
+/**
+ * The IMAP service: a view built from `mail.index`, and the listeners. It does not serve before the view has caught up with what
+ * the log held when it started.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type Server, type Socket } from 'node:net'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import type { Follower, Log } from '#lib/log/log.ts'
+import type { Objects } from '#lib/objects/objects.ts'
+import type { Clock } from '#lib/runtime/clock.ts'
+import { listenOn } from '#lib/runtime/listen.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
+import type { Metrics } from '#lib/runtime/metrics.ts'
+import type { Service } from '#lib/runtime/service.ts'
+import { SegmentReader } from '#lib/segments/segment.ts'
+import type { Codec } from '#schemas/codec.ts'
+import type { ImapConfig } from '../config.ts'
+import { openEpoch } from '../mailbox/epoch.ts'
+import { MailboxView } from '../mailbox/view.ts'
+import { imapMetrics } from '../metrics.ts'
+import { Session, type SessionPorts } from './session.ts'
+import { Wire } from './wire.ts'
+
+export type ImapPorts = {
+  readonly log: Log
+  readonly objects: Objects
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Path of the view's database; empty: a temporary one. */
+  readonly viewPath: string
+  /** Certificate and key, PEM. */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer }
+}
+
+export interface Imap extends Service {
+  readonly port: number
+  readonly tlsPort: number
+}
+
+const expireMs = 60_000
+const appliedMs = 10_000
+const handshakeMs = 30_000
+
+export function startImap(config: ImapConfig, ports: ImapPorts): Imap {
+  return new ImapService(config, ports)
+}
+
+class ImapService implements Imap {
+  readonly name = 'imap'
+  readonly ready: Promise<void>
+  readonly done: Promise<void>
+  port = 0
+  tlsPort = 0
+  readonly #config: ImapConfig
+  readonly #ports: ImapPorts
+  readonly #metrics: ReturnType<typeof imapMetrics>
+  readonly #view: MailboxView
+  readonly #reader: SegmentReader
+  readonly #context: SecureContext
+  readonly #servers: Server[] = []
+  readonly #sessions = new Set<Session>()
+  readonly #progress = new Map<number, bigint>()
+  readonly #waiting = new Set<() => void>()
+  #follower: Follower | null = null
+  #expiry: NodeJS.Timeout | null = null
+  #serving = false
+  #stopped: Promise<void> | null = null
+  #uidValidity = 0
+  #end: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
+
+  constructor(config: ImapConfig, ports: ImapPorts) {
+    this.#config = config
+    this.#ports = ports
+    this.#metrics = imapMetrics(ports.metrics)
+    this.#context = createSecureContext({ cert: ports.tls.cert, key: ports.tls.key, minVersion: 'TLSv1.2' })
+    this.#reader = new SegmentReader(ports.objects, config.imapCacheBytes)
+    this.#view = new MailboxView({
+      path: ports.viewPath,
+      codec: ports.codec,
+      logger: ports.logger,
+      undecodable: () => this.#metrics.undecodable.inc(),
+    })
+    this.done = new Promise((resolve, reject) => {
+      this.#end = { resolve, reject }
+    })
+    this.done.catch(() => {})
+    this.ready = this.#start()
+    this.ready.catch((error) => this.#end.reject(error))
+  }
+
+  async #start(): Promise<void> {
+    const { log, codec, clock, logger } = this.#ports
+    this.#uidValidity = await openEpoch(log, codec, clock)
+    this.#view.useEpoch(this.#uidValidity)
+    const ends = await log.admin.offsets('mail.index')
+    const from = this.#view.progress()
+    for (const [partition, next] of from) this.#progress.set(partition, next)
+    for (const { partition, earliest } of ends) {
+      if ((this.#progress.get(partition) ?? 0n) < earliest) this.#progress.set(partition, earliest)
+    }
+    this.#follower = log.follow({
+      topic: 'mail.index',
+      from,
+      apply: (records) => {
+        this.#metrics.applied.inc(this.#view.apply(records))
+        const last = records.at(-1)
+        if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
+        for (const waiter of this.#waiting) waiter()
+      },
+    })
+    this.#follower.done.then(() => {}, this.#end.reject)
+    for (const { partition, end } of ends) if (end > 0n) await this.#applied(partition, end - 1n, null)
+    if (this.#stopped !== null) return
+    this.#view.expire(clock.now())
+    this.#expiry = setInterval(() => this.#view.expire(clock.now()), expireMs)
+    this.port = await this.#listen(this.#config.imapListen, 'IMAP_LISTEN', false)
+    this.tlsPort = await this.#listen(this.#config.imapsListen, 'IMAPS_LISTEN', true)
+    this.#serving = true
+    logger.info({ event: 'imap.listening', port: this.port, tlsPort: this.tlsPort }, 'serving mailboxes')
+  }
+
+  async #listen(address: { host: string; port: number }, setting: string, tls: boolean): Promise<number> {
+    const server = createServer((socket) => {
+      socket.on('error', () => {}) // The wire hears it, too.
+      if (!tls) return void this.#serve(socket, false)
+      const secure = this.#secure(socket)
+      const timer = setTimeout(() => socket.destroy(), handshakeMs)
+      secure.once('secure', () => {
+        clearTimeout(timer)
+        void this.#serve(secure, true)
+      })
+      socket.once('close', () => clearTimeout(timer))
+    })
+    server.maxConnections = this.#config.imapSessionsMax + 100
+    this.#servers.push(server)
+    return listenOn(server, address, setting)
+  }
+
+  #secure(socket: Socket): TLSSocket {
+    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#context })
+    secure.on('error', () => socket.destroy())
+    return secure
+  }
+
+  async #serve(socket: Socket, isTls: boolean): Promise<void> {
+    if (this.#sessions.size >= this.#config.imapSessionsMax) {
+      socket.end('* BYE [LIMIT] too many sessions, try again later\r\n')
+      return
+    }
+    socket.setNoDelay(true)
+    socket.setTimeout(this.#config.imapIdleMs)
+    const wire = new Wire(socket)
+    const session = new Session(wire, this.#sessionPorts(), { isTls })
+    this.#sessions.add(session)
+    this.#metrics.sessions.set(this.#sessions.size)
+    socket.on('timeout', () => {
+      session.bye('idle for too long')
+      socket.destroySoon()
+    })
+    try {
+      await session.run()
+    } catch (error) {
+      this.#ports.logger.error({ event: 'imap.session.failed', session: session.id, err: error }, 'a session failed')
+      socket.destroy()
+    } finally {
+      this.#sessions.delete(session)
+      this.#metrics.sessions.set(this.#sessions.size)
+    }
+  }
+
+  #sessionPorts(): SessionPorts {
+    return {
+      log: this.#ports.log,
+      codec: this.#ports.codec,
+      clock: this.#ports.clock,
+      logger: this.#ports.logger,
+      metrics: this.#metrics,
+      view: this.#view,
+      reader: this.#reader,
+      uidValidity: this.#uidValidity,
+      idleMs: this.#config.imapIdleMs,
+      applied: (partition, offset) => this.#applied(partition, offset, appliedMs),
+      authenticate: async (user, password) =>
+        same(user, this.#config.imapUser) &&
+        this.#config.imapPassword !== '' &&
+        same(password, this.#config.imapPassword),
+      startTls: async (wire) => {
+        const socket = wire.socket
+        socket.removeAllListeners('data')
+        const secure = this.#secure(socket)
+        wire.replaceSocket(secure)
+        await new Promise<void>((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error('the handshake took too long')), handshakeMs)
+          secure.once('secure', () => {
+            clearTimeout(timer)
+            resolve()
+          })
+          secure.once('error', reject)
+          secure.once('close', () => reject(new Error('the connection was closed')))
+        })
+      },
+    }
+  }
+
+  /** Waits until the view has applied an offset; `ms` null: however long it takes. */
+  async #applied(partition: number, offset: bigint, ms: number | null): Promise<void> {
+    const until = ms === null ? null : this.#ports.clock.now() + ms
+    while ((this.#progress.get(partition) ?? 0n) <= offset) {
+      if (this.#stopped !== null) return
+      if (until !== null && this.#ports.clock.now() > until) throw new Error('the view has not caught up in time')
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer)
+          this.#waiting.delete(done)
+          resolve()
+        }
+        const timer = setTimeout(done, 500)
+        this.#waiting.add(done)
+      })
+    }
+  }
+
+  isReady(): boolean {
+    return this.#serving && this.#stopped === null
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#serving = false
+    for (const waiter of this.#waiting) waiter()
+    if (this.#expiry !== null) clearInterval(this.#expiry)
+    for (const server of this.#servers) server.close()
+    for (const session of this.#sessions) {
+      session.bye('shutting down')
+      session.wire.end()
+    }
+    await this.ready.catch(() => {})
+    await this.#follower?.stop()
+    const until = this.#ports.clock.now() + 2_000
+    while (this.#sessions.size > 0 && this.#ports.clock.now() < until) await this.#ports.clock.sleep(10)
+    this.#view.close()
+    this.#end.resolve()
+  }
+}
+
+/** Compares without telling by its time how much was right. */
+const same = (a: string, b: string): boolean =>
+  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest())
