@@ -1,0 +1,221 @@
+/**
+ * `mailweir replay`: a stretch of mail.raw, by time, through the present classifier. The verdicts go to a topic of their own; no
+ * consumer group is touched, nothing is sent, and what was known before stays as it is.
+ */
+import type { Log } from '#lib/log/log.ts'
+import type { Objects } from '#lib/objects/objects.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import { readSettings } from '#lib/runtime/settings.ts'
+import type { Codec } from '#schemas/codec.ts'
+import { replayRetentionDays, replayTopic } from '#schemas/topics.ts'
+import type { Event, Raw, Replay } from '#schemas/types.ts'
+import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
+import { classifySettings, optOutPatterns } from '#services/classify/config.ts'
+import { claimBytesRead, classifiedEvent } from '#services/classify/service.ts'
+import { closePorts, openPorts } from '../ports.ts'
+import { portSettings, sourceOf } from '../settings.ts'
+
+export type ReplayOptions = {
+  /** Epoch milliseconds; `to` is not in the range. */
+  readonly from: number
+  readonly to: number
+  readonly name: string
+  readonly classify: ClassifyOptions
+}
+
+export type ReplaySummary = {
+  readonly messages: number
+  /** Verdicts that differ from the ones known before. */
+  readonly changed: number
+  /** Messages of which no verdict is known. */
+  readonly unknown: number
+  readonly undecodable: number
+  readonly topic: string
+}
+
+type ReplayPorts = { readonly log: Log; readonly objects: Objects; readonly codec: Codec }
+
+const appendsMax = 200
+
+export async function runReplay(
+  configFile: string | undefined,
+  options: { readonly from: string; readonly to?: string; readonly name: string; readonly json?: boolean },
+): Promise<number> {
+  const values = readSettings('mailweir replay', { ...portSettings, ...classifySettings }, sourceOf(configFile), {
+    fallbacks: { LOG_LEVEL: 'warn' },
+  })
+  const range = {
+    from: timeOf('--from', options.from),
+    to: options.to === undefined ? Date.now() : timeOf('--to', options.to),
+    name: options.name,
+    classify: { optOutAddresses: optOutPatterns(values.optOutAddresses) },
+  }
+  const ports = await openPorts(values, 'replay')
+  try {
+    const summary = await replay(range, ports, ({ id, before, after }) => {
+      process.stdout.write(
+        options.json ? `${JSON.stringify({ id, before, after })}\n` : `${id}\n  - ${before}\n  + ${after}\n`,
+      )
+    })
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify(summary)}\n`
+        : `${summary.messages} messages, ${summary.changed} verdicts changed, ${summary.unknown} without a verdict before, ${summary.undecodable} unreadable; written to ${summary.topic}\n`,
+    )
+    return 0
+  } finally {
+    await closePorts(ports)
+  }
+}
+
+function timeOf(option: string, text: string): number {
+  const at = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
+  if (Number.isNaN(at)) {
+    throw new MailweirError(
+      'SETTINGS_WRONG',
+      `${option}=${JSON.stringify(text)}: expected a date or a time with its zone, for example 2026-11-24 or 2026-11-24T12:00:00Z`,
+    )
+  }
+  return at
+}
+
+export async function replay(
+  options: ReplayOptions,
+  ports: ReplayPorts,
+  changed: (record: Replay) => void,
+): Promise<ReplaySummary> {
+  if (!/^[a-z0-9][a-z0-9-]{0,59}$/.test(options.name)) {
+    throw new MailweirError(
+      'SETTINGS_WRONG',
+      `--name=${JSON.stringify(options.name)}: expected lower-case letters, digits and hyphens, at most 60`,
+    )
+  }
+  const { log } = ports
+  const topic = replayTopic(options.name)
+  const raw = await log.admin.offsets('mail.raw')
+  await log.admin.ensureTopics([
+    { name: topic, partitions: raw.length, cleanup: 'delete', retentionMs: replayRetentionDays * 86_400_000 },
+  ])
+  if ((await log.admin.offsets(topic)).some(({ end }) => end > 0n)) {
+    throw new MailweirError(
+      'SETTINGS_WRONG',
+      `--name=${options.name}: ${topic} holds a replay already; choose another name`,
+    )
+  }
+  const first = await log.admin.offsetsAt('mail.raw', options.from)
+  const behind = await log.admin.offsetsAt('mail.raw', options.to)
+  const events = await log.admin.offsetsAt('mail.events', options.from)
+  const eventEnds = new Map((await log.admin.offsets('mail.events')).map(({ partition, end }) => [partition, end]))
+  const summary = { messages: 0, changed: 0, unknown: 0, undecodable: 0, topic }
+  for (const { partition, earliest, end } of raw) {
+    const known = new KnownVerdicts(ports, partition, events.get(partition) ?? 0n, eventEnds.get(partition) ?? 0n)
+    const range = {
+      from: new Map([[partition, first.get(partition) ?? earliest]]),
+      to: new Map([[partition, behind.get(partition) ?? end]]),
+    }
+    let appends: Promise<unknown>[] = []
+    for await (const records of log.read('mail.raw', range)) {
+      for (const record of records) {
+        let message: Raw
+        try {
+          message = ports.codec.decode('raw', record.value)
+        } catch (error) {
+          if (error instanceof MailweirError && error.retriable) throw error
+          summary.undecodable++
+          continue
+        }
+        const position = { partition, offset: Number(record.offset) }
+        const result = await again(message, position, await known.at(position.offset), options.classify, ports)
+        summary.messages++
+        if (result.before === '') summary.unknown++
+        if (result.changed) {
+          summary.changed++
+          changed(result)
+        }
+        appends.push(log.append(topic, { key: result.id, partition, value: ports.codec.encode('replay', result) }))
+        if (appends.length >= appendsMax) {
+          await Promise.all(appends)
+          appends = []
+        }
+      }
+    }
+    await Promise.all(appends)
+    await known.close()
+  }
+  return summary
+}
+
+async function again(
+  raw: Raw,
+  position: Replay['position'],
+  before: string,
+  options: ClassifyOptions,
+  ports: ReplayPorts,
+): Promise<Replay> {
+  const bytes =
+    raw.bytes ??
+    (raw.claim === null ? null : await ports.objects.get(raw.claim.key, { offset: 0, length: claimBytesRead })) ??
+    Buffer.alloc(0)
+  const verdict = classify(bytes, raw.envelope, options)
+  // Through the same event that the live classifier writes, so that what is compared was cut in the same way.
+  const after = summaryOf(classifiedEvent({ id: raw.id, position, verdict }, '', 0))
+  return { id: raw.id, position, changed: before !== '' && before !== after, before, after, verdict }
+}
+
+const summaryOf = ({ kind, variant, recipients }: Event): string =>
+  [
+    variant === '' ? kind : `${kind}/${variant}`,
+    ...recipients.map(({ address, status, reason, permanent }) =>
+      [address, status, reason, permanent ? 'permanent' : 'temporary'].filter((part) => part !== '').join(' '),
+    ),
+  ].join('; ')
+
+/**
+ * The verdicts of one partition as mail.events has them. Classify writes them in the order of mail.raw, so the two are read side by
+ * side and nothing has to be kept; repeats after a crash only go back.
+ */
+class KnownVerdicts {
+  readonly #records: AsyncGenerator<Event>
+  #current: Event | null = null
+  #ended = false
+
+  constructor(ports: ReplayPorts, partition: number, from: bigint, to: bigint) {
+    this.#records = classifiedEvents(ports, partition, from, to)
+  }
+
+  /** The summary of the verdict of a position; empty: none is known. Positions are asked for in rising order. */
+  async at(offset: number): Promise<string> {
+    while (!this.#ended && (this.#current === null || this.#current.position.offset < offset)) {
+      const next = await this.#records.next()
+      if (next.done) this.#ended = true
+      else this.#current = next.value
+    }
+    return this.#current?.position.offset === offset ? summaryOf(this.#current) : ''
+  }
+
+  async close(): Promise<void> {
+    await this.#records.return(undefined)
+  }
+}
+
+async function* classifiedEvents(
+  { log, codec }: ReplayPorts,
+  partition: number,
+  from: bigint,
+  to: bigint,
+): AsyncGenerator<Event> {
+  const range = { from: new Map([[partition, from]]), to: new Map([[partition, to]]) }
+  for await (const records of log.read('mail.events', range)) {
+    for (const record of records) {
+      try {
+        const event = codec.decode('event', record.value)
+        if (event.type === 'classified' && event.service === 'classify') yield event
+      } catch (error) {
+        // An event that cannot be read tells nothing; the console has counted it.
+        if (error instanceof MailweirError && error.retriable) throw error
+      }
+    }
+  }
+}

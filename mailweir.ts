@@ -1,0 +1,107 @@
+/** The command line: reads its arguments and starts what was asked. Each command is loaded when it is used. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { describeError } from '#lib/runtime/errors.ts'
+import { exitCodeOf } from '#lib/runtime/run.ts'
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8')) as { version: string }
+
+const program = new Command('mailweir')
+  .description('The front line between a bulk sender and what bounces back.')
+  .version(version)
+  .option('--config <file>', 'settings as lines of NAME=value; the environment wins')
+  .showHelpAfterError()
+
+const configFile = (): string | undefined => program.opts<{ config?: string }>().config
+const whole = (text: string): number => {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`expected a whole number, got ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
+program
+  .command('up')
+  .description('every service in one process, on the embedded log and the files store where nothing else is set')
+  .action(async () => end((await import('#cli/commands/up.ts')).runUp(configFile())))
+
+for (const [name, description] of [
+  ['ingest', 'accepts mail over SMTP into mail.raw'],
+  ['forward', 'sends every original to the legacy system'],
+  ['quarantine', 'packs classified copies into segments and indexes them'],
+  ['imap', 'serves the quarantine to mail programs'],
+  ['console', 'serves the page and the API'],
+] as const) {
+  program
+    .command(name)
+    .description(description)
+    .action(async () => end((await import('#cli/commands/service.ts')).runService(name, configFile())))
+}
+
+program
+  .command('classify')
+  .description('with FILE: says what the messages are; without: the service that classifies mail.raw')
+  .argument('[FILE...]', 'messages, or folders of messages; - is the standard input')
+  .option('--json', 'a line of JSON for each message')
+  .action(async (files: string[], options: { json?: boolean }) =>
+    end(
+      files.length === 0 && !options.json
+        ? (await import('#cli/commands/service.ts')).runService('classify', configFile())
+        : (await import('#cli/commands/classify.ts')).runClassify(configFile(), files, options),
+    ),
+  )
+
+program
+  .command('stand-in')
+  .description('a stand-in for the legacy system: takes every message and writes a line of JSON for it')
+  .action(async () => end((await import('#cli/commands/stand-in.ts')).runStandIn(configFile())))
+
+program
+  .command('topics')
+  .description('makes the topics that are missing')
+  .option('--check', 'only say what is wrong with them')
+  .option('--bucket', 'make the bucket, too')
+  .action(async (options) => end((await import('#cli/commands/topics.ts')).runTopics(configFile(), options)))
+
+program
+  .command('config')
+  .description('every setting: variable, type, unit, default, meaning')
+  .addOption(new Option('--json').conflicts('markdown'))
+  .option('--markdown')
+  .action(async (options) => end((await import('#cli/commands/config.ts')).runConfig(options)))
+
+program
+  .command('doctor')
+  .description('checks the settings, the log, the store, the legacy hosts, the ports and the certificates')
+  .action(async () => end((await import('#cli/commands/doctor.ts')).runDoctor(configFile())))
+
+program
+  .command('replay')
+  .description('reads mail.raw again through the present classifier and says which verdicts changed')
+  .requiredOption('--from <time>', 'first time of acceptance, as 2026-11-24T12:00:00Z or 2026-11-24')
+  .option('--to <time>', 'behind the last one; absent: now')
+  .requiredOption('--name <name>', 'the verdicts go to mail.replay.<name>')
+  .option('--json', 'lines of JSON; the last one is the summary')
+  .action(async (options) => end((await import('#cli/commands/replay.ts')).runReplay(configFile(), options)))
+
+program
+  .command('demo')
+  .description('sends mail of our own making to SMTP_LISTEN')
+  .option('--count <n>', 'messages', whole, 200)
+  .option('--rate <n>', 'messages a second', whole, 20)
+  .action(async (options) => end((await import('#cli/commands/demo.ts')).runDemo(configFile(), options)))
+
+async function end(work: Promise<number> | number): Promise<void> {
+  process.exitCode = await work
+}
+
+// An error that nobody awaited says nothing of the rest of the process: better to end and be started again.
+process.on('unhandledRejection', (error) => fail(error))
+process.on('uncaughtException', (error) => fail(error))
+
+function fail(error: unknown): never {
+  process.stderr.write(`${describeError(error)}\n`)
+  if (error instanceof Error && exitCodeOf(error) === 1) process.stderr.write(`${error.stack ?? ''}\n`)
+  process.exit(exitCodeOf(error))
+}
+
+program.parseAsync().catch(fail)

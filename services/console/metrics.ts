@@ -1,0 +1,18 @@
+/** Metrics of the console. */
+import type { Metrics } from '#lib/runtime/metrics.ts'
+
+export type ConsoleMetrics = ReturnType<typeof consoleMetrics>
+
+export const consoleMetrics = (metrics: Metrics) => ({
+  applied: metrics.counter('mailweir_console_events_total', 'Events that the view of the console applied.'),
+  undecodable: metrics.counter(
+    'mailweir_console_undecodable_total',
+    'Records of mail.events that could not be read and were passed over.',
+  ),
+  ledger: metrics.gauge(
+    'mailweir_ledger_messages',
+    'The ledger: accepted, forwarded, waiting, dead, classified, stored, storing, undecodable.',
+    ['entry'],
+  ),
+  balanced: metrics.gauge('mailweir_ledger_balanced', '1 where the ledger balances, 0 where a message is missing.'),
+})

@@ -1,0 +1,230 @@
+/**
+ * The console: a view built from `mail.events`, and the HTTP side that answers from it. It listens at once, and is ready when the
+ * view has caught up with what the log held when it started.
+ */
+import type { FastifyInstance } from 'fastify'
+import type { Follower, Log } from '#lib/log/log.ts'
+import type { Objects } from '#lib/objects/objects.ts'
+import type { Clock } from '#lib/runtime/clock.ts'
+import { hasCode } from '#lib/runtime/errors.ts'
+import type { HealthAnswer } from '#lib/runtime/health.ts'
+import { listenOn } from '#lib/runtime/listen.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
+import type { Metrics } from '#lib/runtime/metrics.ts'
+import type { Service } from '#lib/runtime/service.ts'
+import { SegmentReader } from '#lib/segments/segment.ts'
+import type { Codec } from '#schemas/codec.ts'
+import type { Location } from '#schemas/types.ts'
+import { createApp } from './app.ts'
+import type { ConsoleConfig } from './config.ts'
+import { type Ledger, type LedgerGroups, readLedger } from './ledger.ts'
+import { consoleMetrics } from './metrics.ts'
+import { EventView } from './view/view.ts'
+
+export type ConsolePorts = {
+  readonly log: Log
+  readonly objects: Objects
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Path of the view's database; empty: a temporary one. */
+  readonly viewPath: string
+  /** The consumer groups whose offsets the ledger reads. */
+  readonly groups: LedgerGroups
+  /** Answers for the whole process. */
+  health(path: string): Promise<HealthAnswer | null>
+}
+
+export interface Console extends Service {
+  readonly port: number
+}
+
+const cacheBytes = 16 * 1024 * 1024
+const evictMs = 60_000
+const catchUpMs = 2_000
+const ledgerMs = 500
+const dayMs = 86_400_000
+
+export function startConsole(config: ConsoleConfig, ports: ConsolePorts): Console {
+  return new ConsoleService(config, ports)
+}
+
+class ConsoleService implements Console {
+  readonly name = 'console'
+  readonly ready: Promise<void>
+  readonly done: Promise<void>
+  port = 0
+  readonly #config: ConsoleConfig
+  readonly #ports: ConsolePorts
+  readonly #metrics: ReturnType<typeof consoleMetrics>
+  readonly #view: EventView
+  readonly #reader: SegmentReader
+  readonly #waiting = new Set<() => void>()
+  #progress = new Map<number, bigint>()
+  #app: FastifyInstance | null = null
+  #follower: Follower | null = null
+  #eviction: NodeJS.Timeout | null = null
+  #ledger: { readonly at: number; readonly value: Promise<Ledger> } | null = null
+  #isCaughtUp = false
+  #stopped: Promise<void> | null = null
+  #end: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
+
+  constructor(config: ConsoleConfig, ports: ConsolePorts) {
+    this.#config = config
+    this.#ports = ports
+    this.#metrics = consoleMetrics(ports.metrics)
+    this.#reader = new SegmentReader(ports.objects, cacheBytes)
+    this.#view = new EventView({
+      path: ports.viewPath,
+      codec: ports.codec,
+      logger: ports.logger,
+      undecodable: () => this.#metrics.undecodable.inc(),
+    })
+    this.done = new Promise((resolve, reject) => {
+      this.#end = { resolve, reject }
+    })
+    this.done.catch(() => {})
+    this.ready = this.#start()
+    this.ready.catch((error) => this.#end.reject(error))
+  }
+
+  async #start(): Promise<void> {
+    const { log, clock, logger } = this.#ports
+    this.#app = await createApp({
+      view: this.#view,
+      logger,
+      now: () => clock.now(),
+      token: this.#config.consoleToken,
+      ledger: () => this.#readLedger(),
+      raw: (message) => this.#raw(message),
+      health: async (path) => {
+        // The gauges tell what the ledger says now; where it cannot be read, they tell what it said last.
+        if (path === '/metrics') await this.#readLedger().catch(() => {})
+        return this.#ports.health(path)
+      },
+    })
+    await this.#app.ready()
+    const ends = await this.#openBooks()
+    this.#follower = log.follow({
+      topic: 'mail.events',
+      from: this.#progress,
+      apply: (records) => {
+        this.#metrics.applied.inc(this.#view.apply(records))
+        const last = records.at(-1)
+        if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
+        for (const waiter of this.#waiting) waiter()
+      },
+    })
+    this.#follower.done.then(() => {}, this.#end.reject)
+    const evict = (): void => {
+      this.#view.evict(clock.now() - this.#config.consoleDays * dayMs, this.#config.consoleMessagesMax)
+    }
+    this.#eviction = setInterval(evict, evictMs)
+    this.port = await listenOn(this.#app.server, this.#config.consoleListen, 'CONSOLE_LISTEN')
+    logger.info({ event: 'console.listening', port: this.port }, 'serving the console')
+    await this.#caughtUp(ends, null)
+    this.#isCaughtUp = true
+  }
+
+  /** Where the follower starts. A view that knows more than the log holds is of another log. */
+  async #openBooks(): Promise<Map<number, bigint>> {
+    const offsets = await this.#ports.log.admin.offsets('mail.events')
+    this.#progress = this.#view.progress()
+    if (offsets.some(({ partition, end }) => (this.#progress.get(partition) ?? 0n) > end)) {
+      this.#ports.logger.warn({ event: 'console.reset' }, 'mail.events was made anew: the view starts again')
+      this.#view.reset()
+      this.#progress = new Map()
+    }
+    for (const { partition, earliest } of offsets) {
+      if (earliest === 0n && !this.#progress.has(partition)) this.#view.setBase(partition, 0)
+      if ((this.#progress.get(partition) ?? 0n) < earliest) this.#progress.set(partition, earliest)
+    }
+    return new Map(offsets.map(({ partition, end }) => [partition, end]))
+  }
+
+  /** Whether the view has applied everything in front of `ends`, after at most `ms`; null: however long it takes. */
+  async #caughtUp(ends: ReadonlyMap<number, bigint>, ms: number | null): Promise<boolean> {
+    const until = ms === null ? null : this.#ports.clock.now() + ms
+    const isThere = (): boolean => [...ends].every(([partition, end]) => (this.#progress.get(partition) ?? 0n) >= end)
+    while (!isThere()) {
+      if (this.#stopped !== null || (until !== null && this.#ports.clock.now() > until)) return false
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer)
+          this.#waiting.delete(done)
+          resolve()
+        }
+        const timer = setTimeout(done, 200)
+        this.#waiting.add(done)
+      })
+    }
+    return true
+  }
+
+  /** Read at most twice a second, however many ask. */
+  #readLedger(): Promise<Ledger> {
+    const now = this.#ports.clock.now()
+    if (this.#ledger !== null && now - this.#ledger.at < ledgerMs) return this.#ledger.value
+    const value = readLedger({
+      log: this.#ports.log,
+      view: this.#view,
+      groups: this.#ports.groups,
+      caughtUp: (ends) => this.#caughtUp(ends, catchUpMs),
+    }).then((ledger) => {
+      const { current: _current, balanced, partitions: _partitions, ...entries } = ledger
+      for (const [entry, messages] of Object.entries(entries)) this.#metrics.ledger.set({ entry }, messages)
+      this.#metrics.balanced.set(balanced ? 1 : 0)
+      return ledger
+    })
+    this.#ledger = { at: now, value }
+    value.catch(() => {
+      this.#ledger = null
+    })
+    return value
+  }
+
+  /** From the archive; what is not stored yet, from the log. */
+  async #raw(message: { location: Location | null; partition: number; offset: number }): Promise<Buffer | null> {
+    if (message.location !== null) {
+      const bytes = await this.#reader.message(message.location)
+      if (bytes !== null) return bytes
+    }
+    const { log, codec, objects } = this.#ports
+    const from = new Map([[message.partition, BigInt(message.offset)]])
+    const to = new Map([[message.partition, BigInt(message.offset) + 1n]])
+    for await (const records of log.read('mail.raw', { from, to })) {
+      for (const record of records) {
+        if (record.partition !== message.partition || Number(record.offset) !== message.offset) continue
+        try {
+          const raw = codec.decode('raw', record.value)
+          return raw.bytes ?? (raw.claim === null ? null : await objects.get(raw.claim.key))
+        } catch (error) {
+          // A record that is no message is shown as it is.
+          if (hasCode(error, 'RECORD_UNDECODABLE')) return record.value
+          throw error
+        }
+      }
+    }
+    return null
+  }
+
+  isReady(): boolean {
+    return this.#isCaughtUp && this.#stopped === null && this.#ports.log.isReady()
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    for (const waiter of this.#waiting) waiter()
+    if (this.#eviction !== null) clearInterval(this.#eviction)
+    await this.ready.catch(() => {})
+    await this.#app?.close()
+    await this.#follower?.stop()
+    this.#view.close()
+    this.#end.resolve()
+  }
+}

@@ -1,0 +1,445 @@
+/**
+ * What `mail.events` tells, as a SQLite database of one process that is rebuilt from the log: a row for each message by its
+ * position in `mail.raw`, its trace, the counts of the ledger, and counts by minute and kind.
+ *
+ * Events come in any order among services, and again after a crash. So a state only ever goes forward (waiting → forwarded or
+ * dead), a count moves with the state that it counts, and a batch and the offsets up to which it reads are one transaction.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { LogRecord } from '#lib/log/log.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
+import type { Codec } from '#schemas/codec.ts'
+import type { Event, Location } from '#schemas/types.ts'
+
+export type ViewOptions = {
+  /** Empty: a temporary database that goes with the process. */
+  readonly path: string
+  readonly codec: Codec
+  readonly logger: Logger
+  undecodable(): void
+}
+
+export type MessageRow = {
+  readonly id: string
+  readonly partition: number
+  readonly offset: number
+  /** Epoch milliseconds; 0: not known. */
+  readonly receivedAt: number
+  readonly size: number
+  readonly client: string
+  readonly reversePath: string
+  readonly recipient: string
+  /** accepted, waiting, forwarded, dead. */
+  readonly state: string
+  readonly reply: string
+  readonly kind: string
+  readonly variant: string
+  readonly reason: string
+  readonly address: string
+  readonly subject: string
+  readonly mailbox: string
+  readonly expiresAt: number
+}
+
+/** Of one partition of mail.raw; positions from `base` on. */
+export type Counts = {
+  readonly forwarded: number
+  readonly deferred: number
+  readonly dead: number
+  readonly classified: number
+  readonly stored: number
+  readonly undecodable: number
+}
+
+export type MessageQuery = {
+  readonly address?: string | undefined
+  readonly kind?: string | undefined
+  readonly reason?: string | undefined
+  readonly state?: string | undefined
+  /** Cursor: messages older than this one. */
+  readonly before?: { readonly receivedAt: number; readonly partition: number; readonly offset: number } | undefined
+  readonly limit: number
+}
+
+const noCounts: Counts = { forwarded: 0, deferred: 0, dead: 0, classified: 0, stored: 0, undecodable: 0 }
+const addressesMax = 50
+/** A trace is cut here: a message deferred for days has many steps that say the same. */
+export const traceMax = 500
+const evictMax = 10_000
+
+export class EventView {
+  readonly #db: DatabaseSync
+  readonly #options: ViewOptions
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(options: ViewOptions) {
+    this.#options = options
+    if (options.path !== '') mkdirSync(dirname(options.path), { recursive: true })
+    this.#db = new DatabaseSync(options.path)
+    // The log is the truth: what a power cut takes from this file is read again.
+    this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;
+      CREATE TABLE IF NOT EXISTS progress (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS bases (partition INTEGER PRIMARY KEY, base INTEGER NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS counts (partition INTEGER NOT NULL, entry TEXT NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (partition, entry)) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS minutes (minute INTEGER NOT NULL, kind TEXT NOT NULL, variant TEXT NOT NULL,
+        n INTEGER NOT NULL, PRIMARY KEY (minute, kind, variant)) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS messages (partition INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT NOT NULL,
+        received_at INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0, client TEXT NOT NULL DEFAULT '',
+        reverse_path TEXT NOT NULL DEFAULT '', recipient TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT '',
+        reply TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', variant TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
+        mailbox TEXT NOT NULL DEFAULT '', location TEXT NOT NULL DEFAULT '', expires_at INTEGER NOT NULL DEFAULT 0,
+        undecodable INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS by_id ON messages (id);
+      CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
+      CREATE TABLE IF NOT EXISTS addresses (address TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+        PRIMARY KEY (address, partition, offset)) STRICT, WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS by_message ON addresses (partition, offset);
+      CREATE TABLE IF NOT EXISTS events (id TEXT NOT NULL, at INTEGER NOT NULL, partition INTEGER NOT NULL,
+        offset INTEGER NOT NULL, step TEXT NOT NULL, PRIMARY KEY (id, at, partition, offset)) STRICT, WITHOUT ROWID;`)
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  // ---- building -----------------------------------------------------------------------------------------------------
+
+  /** Where to read on in mail.events, by partition. */
+  progress(): Map<number, bigint> {
+    return new Map(
+      this.#prepare('SELECT partition, next FROM progress')
+        .all()
+        .map((row) => [Number(row['partition']), BigInt(Number(row['next']))]),
+    )
+  }
+
+  /** Forgets everything: the log was made anew. */
+  reset(): void {
+    this.#db.exec(`DELETE FROM progress; DELETE FROM bases; DELETE FROM counts; DELETE FROM minutes;
+      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events;`)
+  }
+
+  /** The ledger of a partition starts at this position of mail.raw; the first call counts. */
+  setBase(partition: number, base: number): void {
+    this.#prepare('INSERT INTO bases VALUES (?, ?) ON CONFLICT DO NOTHING').run(partition, base)
+  }
+
+  base(partition: number): number | null {
+    const row = this.#prepare('SELECT base FROM bases WHERE partition = ?').get(partition)
+    return row === undefined ? null : Number(row['base'])
+  }
+
+  apply(records: readonly LogRecord[]): number {
+    this.#db.exec('BEGIN')
+    try {
+      for (const record of records) {
+        const event = this.#decode(record)
+        if (event !== null) this.#applyOne(event, record)
+        this.#prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next').run(
+          record.partition,
+          record.offset + 1n,
+        )
+      }
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      this.#db.exec('ROLLBACK')
+      throw error
+    }
+    return records.length
+  }
+
+  #decode(record: LogRecord): Event | null {
+    try {
+      return this.#options.codec.decode('event', record.value)
+    } catch (error) {
+      if (error instanceof MailweirError && error.retriable) throw error
+      this.#options.undecodable()
+      this.#options.logger.error(
+        {
+          event: 'record.undecodable',
+          topic: record.topic,
+          partition: record.partition,
+          offset: record.offset.toString(),
+          err: error,
+        },
+        'an event cannot be read: it is passed over',
+      )
+      return null
+    }
+  }
+
+  #applyOne(event: Event, record: LogRecord): void {
+    const { partition, offset } = event.position
+    // Where the beginning of mail.events is gone, the books are opened at the first message whose acceptance is told.
+    if (event.type === 'accepted') this.setBase(partition, offset)
+    const base = this.base(partition)
+    const isCounted = base !== null && offset >= base
+    this.#prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING').run(
+      event.messageId,
+      event.at,
+      record.partition,
+      record.offset,
+      JSON.stringify(step(event)),
+    )
+    this.#prepare('INSERT INTO messages (partition, offset, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
+      partition,
+      offset,
+      event.messageId,
+    )
+    const count = (entry: keyof Counts, n: number): void => {
+      if (!isCounted) return
+      this.#prepare('INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = counts.n + excluded.n').run(
+        partition,
+        entry,
+        n,
+      )
+    }
+    const before = this.#prepare(
+      'SELECT state, kind, mailbox, undecodable FROM messages WHERE partition = ? AND offset = ?',
+    ).get(partition, offset)
+    if (before === undefined) return
+    if (event.type === 'accepted') this.#accepted(event)
+    if (event.state !== '') this.#settled(event, String(before['state']), count)
+    if (event.type === 'classified') {
+      this.#classified(event)
+      if (before['kind'] === '') {
+        count('classified', 1)
+        this.#prepare('INSERT INTO minutes VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1').run(
+          Math.floor(event.at / 60_000),
+          event.kind,
+          event.variant,
+        )
+      }
+    } else if (event.type === 'stored') {
+      this.#prepare(
+        'UPDATE messages SET mailbox = ?, location = ?, expires_at = ? WHERE partition = ? AND offset = ?',
+      ).run(event.mailbox, JSON.stringify(event.location), event.expiresAt, partition, offset)
+      if (before['mailbox'] === '') count('stored', 1)
+    } else if (event.type === 'undecodable' && event.state === '') {
+      this.#prepare('UPDATE messages SET undecodable = 1 WHERE partition = ? AND offset = ?').run(partition, offset)
+      if (before['undecodable'] === 0) count('undecodable', 1)
+    }
+  }
+
+  #accepted(event: Event): void {
+    const { partition, offset } = event.position
+    this.#prepare(
+      'UPDATE messages SET received_at = ?, size = ?, client = ?, reverse_path = ?, recipient = ? WHERE partition = ? AND offset = ?',
+    ).run(
+      event.at,
+      event.size,
+      event.clientAddress,
+      event.reversePath,
+      event.recipients[0]?.address ?? '',
+      partition,
+      offset,
+    )
+    this.#addresses(event, [event.reversePath, ...event.recipients.map(({ address }) => address)])
+  }
+
+  #settled(event: Event, before: string, count: (entry: keyof Counts, n: number) => void): void {
+    // What is forwarded or dead stays so: a late repeat of an earlier step changes nothing.
+    if (before === 'forwarded' || before === 'dead') return
+    const { partition, offset } = event.position
+    this.#prepare('UPDATE messages SET state = ?, reply = ? WHERE partition = ? AND offset = ?').run(
+      event.state,
+      event.reply,
+      partition,
+      offset,
+    )
+    if (before === event.state) return
+    if (before === 'waiting') count('deferred', -1)
+    count(event.state === 'waiting' ? 'deferred' : event.state === 'dead' ? 'dead' : 'forwarded', 1)
+  }
+
+  #classified(event: Event): void {
+    const { partition, offset } = event.position
+    const first = event.recipients[0]
+    this.#prepare(
+      `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?,
+        received_at = CASE received_at WHEN 0 THEN ? ELSE received_at END WHERE partition = ? AND offset = ?`,
+    ).run(
+      event.kind,
+      event.variant,
+      first?.reason ?? '',
+      first?.address ?? '',
+      event.subject,
+      event.at,
+      partition,
+      offset,
+    )
+    this.#addresses(
+      event,
+      event.recipients.map(({ address }) => address),
+    )
+  }
+
+  #addresses(event: Event, addresses: readonly string[]): void {
+    for (const address of addresses.slice(0, addressesMax)) {
+      if (address === '') continue
+      this.#prepare('INSERT INTO addresses VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
+        address.toLowerCase(),
+        event.position.partition,
+        event.position.offset,
+      )
+    }
+  }
+
+  /** Forgets messages older than `before`, and the oldest above `messagesMax`; their counts stay. Gives how many. */
+  evict(before: number, messagesMax: number): number {
+    const known = Number(this.#prepare('SELECT count(*) AS n FROM messages').get()?.['n'] ?? 0)
+    const surplus = Math.max(0, known - messagesMax)
+    // What still waits is kept, however old: the ledger counts it.
+    const rows = this.#prepare(
+      `SELECT partition, offset, id FROM messages WHERE received_at > 0 AND state IN ('forwarded', 'dead')
+        AND (mailbox <> '' OR undecodable = 1) AND (received_at < ? OR ? > 0) ORDER BY received_at LIMIT ?`,
+    ).all(before, surplus, surplus > 0 ? Math.min(surplus, evictMax) : evictMax)
+    this.#db.exec('BEGIN')
+    for (const row of rows) {
+      const { partition, offset, id } = row as { partition: number; offset: number; id: string } // As selected.
+      this.#prepare('DELETE FROM messages WHERE partition = ? AND offset = ?').run(partition, offset)
+      this.#prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
+      this.#prepare('DELETE FROM events WHERE id = ?').run(id)
+    }
+    this.#prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(before / 60_000))
+    this.#db.exec('COMMIT')
+    return rows.length
+  }
+
+  // ---- asking -------------------------------------------------------------------------------------------------------
+
+  /** The counts of a partition, without what stands at `end` or behind it. */
+  counts(partition: number, end: number): Counts {
+    const counts: Record<keyof Counts, number> = { ...noCounts }
+    for (const row of this.#prepare('SELECT entry, n FROM counts WHERE partition = ?').all(partition)) {
+      const entry = String(row['entry'])
+      if (entry in counts) counts[entry as keyof Counts] = Number(row['n'])
+    }
+    const behind = this.#prepare(
+      `SELECT sum(state = 'forwarded') AS forwarded, sum(state = 'waiting') AS deferred, sum(state = 'dead') AS dead,
+        sum(kind <> '') AS classified, sum(mailbox <> '') AS stored, sum(undecodable) AS undecodable
+        FROM messages WHERE partition = ? AND offset >= ?`,
+    ).get(partition, end)
+    for (const entry of Object.keys(counts) as (keyof Counts)[]) counts[entry] -= Number(behind?.[entry] ?? 0)
+    return counts
+  }
+
+  /** How many messages of a range of positions have an outcome of forward; and how many are stored or cannot be. */
+  settledBetween(partition: number, from: number, to: number): { forward: number; store: number } {
+    const row = this.#prepare(
+      `SELECT sum(state <> '') AS forward, sum(mailbox <> '' OR undecodable = 1) AS store
+        FROM messages WHERE partition = ? AND offset >= ? AND offset < ?`,
+    ).get(partition, from, to)
+    return { forward: Number(row?.['forward'] ?? 0), store: Number(row?.['store'] ?? 0) }
+  }
+
+  /** Messages by kind and variant since a time. */
+  kindsSince(since: number): { kind: string; variant: string; messages: number }[] {
+    return this.#prepare(
+      'SELECT kind, variant, sum(n) AS n FROM minutes WHERE minute >= ? GROUP BY kind, variant ORDER BY n DESC',
+    )
+      .all(Math.floor(since / 60_000))
+      .map((row) => ({ kind: String(row['kind']), variant: String(row['variant']), messages: Number(row['n']) }))
+  }
+
+  /** Newest first. */
+  messages(query: MessageQuery): MessageRow[] {
+    const conditions: string[] = []
+    const values: (string | number)[] = []
+    const where = (condition: string, ...given: (string | number)[]): void => {
+      conditions.push(condition)
+      values.push(...given)
+    }
+    if (query.kind !== undefined) where('kind = ?', query.kind)
+    if (query.reason !== undefined) where('reason = ?', query.reason)
+    if (query.state !== undefined) where('state = ?', query.state === 'accepted' ? '' : query.state)
+    if (query.address !== undefined) {
+      where(
+        '(partition, offset) IN (SELECT partition, offset FROM addresses WHERE address = ?)',
+        query.address.toLowerCase(),
+      )
+    }
+    if (query.before !== undefined) {
+      where(
+        '(received_at, partition, offset) < (?, ?, ?)',
+        query.before.receivedAt,
+        query.before.partition,
+        query.before.offset,
+      )
+    }
+    const filter = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+    return this.#prepare(
+      `SELECT * FROM messages ${filter} ORDER BY received_at DESC, partition DESC, offset DESC LIMIT ?`,
+    )
+      .all(...values, query.limit)
+      .map(toRow)
+  }
+
+  /** A message's row; null: not known, or forgotten by now. */
+  message(id: string): (MessageRow & { readonly location: Location | null }) | null {
+    const row = this.#prepare('SELECT * FROM messages WHERE id = ? ORDER BY partition, offset LIMIT 1').get(id)
+    if (row === undefined) return null
+    const location = String(row['location'])
+    return { ...toRow(row), location: location === '' ? null : JSON.parse(location) }
+  }
+
+  /** The steps of a message in the order of their times. */
+  trace(id: string): object[] {
+    return this.#prepare('SELECT step FROM events WHERE id = ? ORDER BY at, partition, offset LIMIT ?')
+      .all(id, traceMax)
+      .map((row) => JSON.parse(String(row['step'])))
+  }
+
+  close(): void {
+    this.#statements.clear()
+    this.#db.close()
+  }
+}
+
+/** An event without the fields that say nothing. */
+function step(event: Event): object {
+  const { messageId: _id, location: _location, ...rest } = event
+  return Object.fromEntries(
+    Object.entries(rest).filter(
+      ([, value]) =>
+        value !== '' &&
+        value !== 0 &&
+        value !== null &&
+        !(Array.isArray(value) && value.length === 0) &&
+        !isEmpty(value),
+    ),
+  )
+}
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0
+
+const toRow = (row: Readonly<Record<string, unknown>>): MessageRow => ({
+  id: String(row['id']),
+  partition: Number(row['partition']),
+  offset: Number(row['offset']),
+  receivedAt: Number(row['received_at']),
+  size: Number(row['size']),
+  client: String(row['client']),
+  reversePath: String(row['reverse_path']),
+  recipient: String(row['recipient']),
+  state: String(row['state']) || 'accepted',
+  reply: String(row['reply']),
+  kind: String(row['kind']),
+  variant: String(row['variant']),
+  reason: String(row['reason']),
+  address: String(row['address']),
+  subject: String(row['subject']),
+  mailbox: String(row['mailbox']),
+  expiresAt: Number(row['expires_at']),
+})
