@@ -174,7 +174,8 @@ export class PartitionWriter implements PartitionHandler {
     if (last === undefined) return
     if (last.source < this.#needThrough) return // It comes right behind; process() flushes then.
     this.#flushing = true
-    const batch = this.#waiting
+    // A copy: what comes while this is being stored belongs to the next flush.
+    const batch = [...this.#waiting]
     try {
       const through = await this.#persist('store a batch', () => this.#store(batch))
       if (through === null) return // The partition is gone.

@@ -121,8 +121,9 @@ export class Session {
     const name = (reader.match(/UID [A-Z]+|[A-Z]+/i) ?? '').toUpperCase()
     const command = commands.get(name)
     if (command === undefined) return this.#bad(tag, 'there is no such command')
+    const needsLogin = command.state === 'authenticated' || command.state === 'selected'
+    if (needsLogin && this.user === null) return this.#bad(tag, 'log in first')
     if (command.state === 'selected' && this.selected === null) return this.#bad(tag, 'no mailbox is selected')
-    if (command.state !== 'any' && this.user === null) return this.#bad(tag, 'log in first')
     if (command.state === 'not authenticated' && this.user !== null) return this.#bad(tag, 'you are logged in')
     try {
       const text = await command.run(this, reader, tag)
