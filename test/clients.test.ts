@@ -172,7 +172,10 @@ push "${`<copy-message><kill-line>${copy}<enter><next-entry>`.repeat(3)}<quit>"
     // mutt writes lines that end in LF, and adds fields of its own at the end of the header.
     const known = new Set(messages.map(({ content }) => content.toString('latin1').replaceAll('\r', '')))
     const copied = readdirSync(join(copy, 'new')).map((name) =>
-      readFileSync(join(copy, 'new', name), 'latin1').replace(/^(?:Status: R?O|Content-Length: \d+|Lines: \d+)\n/gm, ''),
+      readFileSync(join(copy, 'new', name), 'latin1').replace(
+        /^(?:Status: R?O|Content-Length: \d+|Lines: \d+)\n/gm,
+        '',
+      ),
     )
     assert.equal(copied.length, 3)
     for (const text of copied) assert.ok(known.has(text), text)

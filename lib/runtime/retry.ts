@@ -1,4 +1,5 @@
-/** Waiting longer each time. Pure but for the random source that the caller may hand in. */
+/** Waiting longer each time. */
+import type { Clock } from './clock.ts'
 
 export type Backoff = {
   /** Delay before the second try, in milliseconds. */
@@ -18,3 +19,24 @@ export function backoffDelay(backoff: Backoff, attempt: number, random: () => nu
 
 /** Backoff of loops that wait for a log or a store to come back. */
 export const reconnectBackoff: Backoff = { firstMs: 100, maxMs: 5_000, factor: 2, jitter: 0.3 }
+
+export type Persistence = {
+  readonly clock: Clock
+  /** No further try once it aborts. */
+  readonly signal: AbortSignal
+  /** Called after each try that failed; what it throws ends the tries. */
+  failed(error: unknown, attempt: number): void
+}
+
+/** Tries until it works: for what must not be dropped, whatever is broken. Null where the signal aborted first. */
+export async function persist<T>(work: () => Promise<T> | T, options: Persistence): Promise<T | null> {
+  for (let attempt = 1; !options.signal.aborted; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      options.failed(error, attempt)
+      await options.clock.sleep(backoffDelay(reconnectBackoff, attempt), options.signal)
+    }
+  }
+  return null
+}

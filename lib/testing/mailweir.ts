@@ -21,8 +21,14 @@ export type Running = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export function startMailweir(args: readonly string[], environment: Readonly<Record<string, string>>): Running {
-  const child = spawn(process.execPath, [join(root, 'mailweir.ts'), ...args], {
+/** @param wrapper a program with arguments that runs the rest of its own */
+export function startMailweir(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  wrapper: readonly string[] = [],
+): Running {
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, join(root, 'mailweir.ts'), ...args]
+  const child = spawn(program, rest, {
     cwd: root,
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -11,6 +11,7 @@ import type { HealthAnswer } from '#lib/runtime/health.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
+import { persist } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -67,6 +68,7 @@ class ConsoleService implements Console {
   #eviction: NodeJS.Timeout | null = null
   #ledger: { readonly at: number; readonly value: Promise<Ledger> } | null = null
   #isCaughtUp = false
+  readonly #stopping = new AbortController()
   #stopped: Promise<void> | null = null
   #end: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
 
@@ -109,8 +111,18 @@ class ConsoleService implements Console {
     this.#follower = log.follow({
       topic: 'mail.events',
       from: this.#progress,
-      apply: (records) => {
-        this.#metrics.applied.inc(this.#view.apply(records))
+      apply: async (records) => {
+        // The view's disk may be full: what the log tells is not passed over for that.
+        const applied = await persist(() => this.#view.apply(records), {
+          clock,
+          signal: this.#stopping.signal,
+          failed: (err, attempt) => {
+            if (attempt === 1)
+              logger.warn({ event: 'console.waiting', err }, 'the view takes no changes now: will try again')
+          },
+        })
+        if (applied === null) return
+        this.#metrics.applied.inc(applied)
         const last = records.at(-1)
         if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
         for (const waiter of this.#waiting) waiter()
@@ -219,6 +231,7 @@ class ConsoleService implements Console {
   }
 
   async #stop(): Promise<void> {
+    this.#stopping.abort()
     for (const waiter of this.#waiting) waiter()
     if (this.#eviction !== null) clearInterval(this.#eviction)
     await this.ready.catch(() => {})

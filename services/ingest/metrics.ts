@@ -3,7 +3,7 @@ import { type Metrics, secondsBuckets } from '#lib/runtime/metrics.ts'
 
 export const ingestMetrics = (metrics: Metrics) => ({
   accepted: metrics.counter('mailweir_ingest_accepted_total', 'Messages answered 250.'),
-  acceptedBytes: metrics.counter('mailweir_ingest_accepted_bytes', 'Bytes of messages answered 250.'),
+  acceptedBytes: metrics.counter('mailweir_ingest_accepted_bytes_total', 'Bytes of messages answered 250.'),
   refused: metrics.counter('mailweir_ingest_refused_total', 'Refusals, by reply.', ['reply']),
   broken: metrics.counter('mailweir_ingest_broken_total', 'Messages whose client went away before the end of data.'),
   claims: metrics.counter('mailweir_ingest_claims_total', 'Messages streamed to the object store.'),

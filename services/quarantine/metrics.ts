@@ -4,7 +4,7 @@ import type { Metrics } from '#lib/runtime/metrics.ts'
 export const quarantineMetrics = (metrics: Metrics) => ({
   stored: metrics.counter('mailweir_quarantine_stored_total', 'Messages stored in segments, with their index entries.'),
   segments: metrics.counter('mailweir_quarantine_segments_total', 'Segments put.'),
-  segmentBytes: metrics.counter('mailweir_quarantine_segment_bytes', 'Bytes of segments put.'),
+  segmentBytes: metrics.counter('mailweir_quarantine_segment_bytes_total', 'Bytes of segments put.'),
   repeats: metrics.counter('mailweir_quarantine_repeats_total', 'Records of mail.classified that were repeats.'),
   undecodable: metrics.counter(
     'mailweir_quarantine_undecodable_total',

@@ -16,7 +16,7 @@ import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
-import { backoffDelay, reconnectBackoff } from '#lib/runtime/retry.ts'
+import { persist } from '#lib/runtime/retry.ts'
 import { packSegment, unpackSegment } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
@@ -201,21 +201,19 @@ export class PartitionWriter implements PartitionHandler {
     }
   }
 
-  /** Tries until it works: nothing may be dropped, whatever is broken. Null where the partition was taken away meanwhile. */
-  async #persist<T>(what: string, work: () => Promise<T>): Promise<T | null> {
-    for (let attempt = 1; !this.#gone.signal.aborted; attempt++) {
-      try {
-        return await work()
-      } catch (error) {
+  /** Null where the partition was taken away meanwhile. */
+  #persist<T>(what: string, work: () => Promise<T>): Promise<T | null> {
+    return persist(work, {
+      clock: this.#ports.clock,
+      signal: this.#gone.signal,
+      failed: (error, attempt) => {
         this.#ports.metrics.failures.inc()
         this.#ports.logger.warn(
           { event: 'quarantine.waiting', what, partition: this.#partition, attempt, err: error },
           'cannot store now: will try again',
         )
-        await this.#ports.clock.sleep(backoffDelay(reconnectBackoff, attempt), this.#gone.signal)
-      }
-    }
-    return null
+      },
+    })
   }
 
   /** Stores a batch; resolves to the highest source offset that the segments which it met cover. */

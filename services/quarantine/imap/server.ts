@@ -11,6 +11,7 @@ import type { Clock } from '#lib/runtime/clock.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
+import { persist } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -66,6 +67,7 @@ class ImapService implements Imap {
   #follower: Follower | null = null
   #expiry: NodeJS.Timeout | null = null
   #serving = false
+  readonly #stopping = new AbortController()
   #stopped: Promise<void> | null = null
   #uidValidity = 0
   #end: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
@@ -103,8 +105,18 @@ class ImapService implements Imap {
     this.#follower = log.follow({
       topic: 'mail.index',
       from,
-      apply: (records) => {
-        this.#metrics.applied.inc(this.#view.apply(records))
+      apply: async (records) => {
+        // The view's disk may be full: what the log tells is not passed over for that.
+        const applied = await persist(() => this.#view.apply(records), {
+          clock,
+          signal: this.#stopping.signal,
+          failed: (err, attempt) => {
+            if (attempt === 1)
+              logger.warn({ event: 'imap.waiting', err }, 'the view takes no changes now: will try again')
+          },
+        })
+        if (applied === null) return
+        this.#metrics.applied.inc(applied)
         const last = records.at(-1)
         if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
         for (const waiter of this.#waiting) waiter()
@@ -232,6 +244,7 @@ class ImapService implements Imap {
   }
 
   async #stop(): Promise<void> {
+    this.#stopping.abort()
     this.#serving = false
     for (const waiter of this.#waiting) waiter()
     if (this.#expiry !== null) clearInterval(this.#expiry)
