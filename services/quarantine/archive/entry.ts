@@ -54,7 +54,7 @@ export function keywordsOf(verdict: Verdict): string[] {
     if (atom !== '') words.add(prefix + atom)
   }
   for (const recipient of verdict.recipients.slice(0, 20)) {
-    add('', recipient.reason)
+    if (verdict.kind === 'bounce' || recipient.reason !== 'undefined') add('', recipient.reason)
     add('', recipient.action)
   }
   add('campaign-', verdict.original['campaign'] ?? '')
