@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import avro from 'avsc'
 import { describeError, MailweirError } from '#lib/runtime/errors.ts'
+import { endOf } from './bounds.ts'
 import { readSchemas } from './generate.ts'
 import { topics } from './topics.ts'
 import type { Classified, Dead, Event, Folder, Index, Raw, Replay, Retry, Segment, Suppression } from './types.ts'
@@ -191,6 +192,8 @@ export async function openCodec(options: CodecOptions = {}): Promise<Codec> {
       } else throw undecodable(name, 'it starts like neither of the two framings')
       const resolved = known.get(key)
       try {
+        if (resolved !== undefined && endOf(resolved.writer, body, 0) !== body.length)
+          throw new RangeError('bytes are left over')
         // fromBuffer checks that nothing is left over; its result has the shape of the schema by construction.
         return resolved?.resolver ? typeOf(name).fromBuffer(body, resolved.resolver) : typeOf(name).fromBuffer(body)
       } catch (error) {

@@ -13,6 +13,7 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import avro from 'avsc'
 import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
+import { endOf, readValue } from '#schemas/bounds.ts'
 import { schemaText, typeOf } from '#schemas/codec.ts'
 import type { Location, Segment } from '#schemas/types.ts'
 
@@ -54,7 +55,7 @@ export async function packSegment(
       size += bytes.length
     }
     const packed = await compress(Buffer.concat(encoded), {
-      params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
+      params: { [constants.ZSTD_c_compressionLevel]: zstdLevel, [constants.ZSTD_c_checksumFlag]: 1 },
     })
     const block = Buffer.concat([longType.toBuffer(encoded.length), longType.toBuffer(packed.length), packed, sync])
     for (let index = 0; index < encoded.length; index++) {
@@ -71,8 +72,7 @@ export async function packSegment(
 export async function unpackSegment(key: string, bytes: Buffer): Promise<{ record: Segment; location: Location }[]> {
   try {
     if (!bytes.subarray(0, 4).equals(magic)) throw new Error('it does not start like one')
-    const { offset: headerEnd } = headerType.decode(bytes, 4)
-    if (headerEnd < 0) throw new Error('its header is cut off')
+    const headerEnd = endOf(headerType, bytes, 4)
     const found: { record: Segment; location: Location }[] = []
     let at = headerEnd + 16
     while (at < bytes.length) {
@@ -108,11 +108,11 @@ async function readBlock(block: Buffer): Promise<Segment[]> {
   const records: Segment[] = []
   let at = 0
   for (let index = 0; index < Number(count.value); index++) {
-    const decoded = type.decode(raw, at)
-    if (decoded.offset < 0) throw new Error('a record is cut off')
-    records.push(decoded.value)
-    at = decoded.offset
+    const { value, end } = readValue(type, raw, at)
+    records.push(value as Segment) // What the schema of segments reads.
+    at = end
   }
+  if (at !== raw.length) throw new Error('bytes are left over in a block')
   return records
 }
 
