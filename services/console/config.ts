@@ -29,8 +29,10 @@ export const isLoopbackHost = (host: string): boolean =>
 
 /** A console that others can reach shows people's mail: it has to ask for a token. */
 export function checkConsole(values: ConsoleConfig): readonly setting.Problem[] {
-  if (values.consoleToken !== '' && values.consoleToken.length < 16) {
-    return [{ variable: 'CONSOLE_TOKEN', line: 'CONSOLE_TOKEN=(hidden): expected 16 characters or more' }]
+  if (values.consoleToken !== '' && !/^\S{16,}$/.test(values.consoleToken)) {
+    return [
+      { variable: 'CONSOLE_TOKEN', line: 'CONSOLE_TOKEN=(hidden): expected 16 characters or more, and no blanks' },
+    ]
   }
   if (values.consoleToken === '' && !isLoopbackHost(values.consoleListen.host)) {
     return [
