@@ -12,6 +12,7 @@ import type { HealthAnswer } from '#lib/runtime/health.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Location } from '#schemas/types.ts'
 import { isLoopbackHost } from './config.ts'
+import { readContent } from './content.ts'
 import type { Ledger } from './ledger.ts'
 import type { EventView, MessageRow } from './view/view.ts'
 
@@ -97,6 +98,14 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
       .type('message/rfc822')
       .header('content-disposition', `attachment; filename="${id.replace(/[^A-Za-z0-9-]/g, '_')}.eml"`)
       .send(bytes)
+  })
+  app.get('/api/messages/:id/content', { schema: { params: idParameter } }, async (request, reply) => {
+    const { id } = request.params as { id: string } // Checked by the schema.
+    const message = ports.view.message(id)
+    if (message === null) return reply.code(404).send({ error: 'No message is known by this id' })
+    const bytes = await ports.raw(message)
+    if (bytes === null) return reply.code(410).send({ error: 'The message is no longer stored' })
+    return readContent(bytes)
   })
   for (const path of openPaths) {
     app.get(path, async (_request, reply) => {

@@ -277,7 +277,14 @@ describe('the API', () => {
     const raw = await view.get('/api/messages/m0/raw')
     assert.equal(raw.headers.get('content-disposition'), 'attachment; filename="m0.eml"')
     assert.equal(await raw.text(), 'message 0\r\n')
+    assert.deepEqual(await (await view.get('/api/messages/m0/content')).json(), {
+      headers: [{ name: '', value: 'message 0' }],
+      text: '',
+      attachments: [],
+      cut: false,
+    })
     assert.equal((await view.get('/api/messages/none')).status, 404)
+    assert.equal((await view.get('/api/messages/none/content')).status, 404)
     assert.equal((await view.get('/api/messages/none/raw')).status, 404)
     assert.equal((await view.get('/api/none')).status, 404)
     assert.equal((await view.get('/../../package.json')).status, 404)

@@ -43,6 +43,10 @@ function showMessages(messages) {
       open.textContent = message.id
       open.addEventListener('click', () => {
         selected = message.id
+        element('content').textContent = ''
+        showContent(message.id).catch((error) => {
+          element('content').textContent = error.message
+        })
         refresh()
       })
       const kind = message.variant === '' ? message.kind : `${message.kind}, ${message.variant}`
@@ -50,6 +54,16 @@ function showMessages(messages) {
       return row([time(message.receivedAt), message.state, kind, message.reason, address, message.subject, open])
     }),
   )
+}
+
+async function showContent(id) {
+  const content = await ask(`/api/messages/${encodeURIComponent(id)}/content`)
+  if (selected !== id) return
+  const fields = content.headers.map(({ name, value }) => `${name}: ${value}`)
+  const attached = content.attachments.map(
+    ({ name, type, size }) => `[${name || 'attachment'}: ${type}, ${size} bytes]`,
+  )
+  element('content').textContent = [...fields, '', content.text, ...attached].join('\n')
 }
 
 function showTrace(message) {
