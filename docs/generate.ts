@@ -1,14 +1,17 @@
-/** Writes the pages that are made from the code: `npm run generate`. `test/docs.test.ts` compares them. */
+/** Writes the pages and manifests that are made from the code: `npm run generate`. `test/docs.test.ts` compares them. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { asMarkdown } from '#cli/commands/config.ts'
+import { logSettings } from '#lib/log/config.ts'
 import { Metrics } from '#lib/runtime/metrics.ts'
-import { topics } from '#schemas/topics.ts'
+import { topicSpecs, topics } from '#schemas/topics.ts'
 import { classifyMetrics } from '#services/classify/metrics.ts'
 import { consoleMetrics } from '#services/console/metrics.ts'
 import { forwardMetrics } from '#services/forward/metrics.ts'
 import { ingestMetrics } from '#services/ingest/metrics.ts'
 import { imapMetrics, quarantineMetrics } from '#services/quarantine/metrics.ts'
+
+const recordBytesMax = Number(logSettings.recordBytesMax.fallback)
 
 const made = 'This page is made by `npm run generate`.'
 
@@ -53,10 +56,36 @@ format. Beside these there are prom-client's figures of the process, with the pr
 ${sections.join('\n')}`
 }
 
+/** Partitions in the manifests: an installation that wants others changes PARTITIONS and these. */
+const manifestPartitions = 12
+
+function topicsManifest(): string {
+  const docs = topicSpecs(manifestPartitions).map(
+    ({ name, partitions, cleanup, retentionMs }) => `apiVersion: kafka.strimzi.io/v1
+kind: KafkaTopic
+metadata:
+  name: ${name}
+  labels:
+    strimzi.io/cluster: kafka
+spec:
+  topicName: ${name}
+  partitions: ${partitions}
+  replicas: 3
+  config:
+    cleanup.policy: ${cleanup}
+    retention.ms: ${retentionMs ?? -1}
+    min.insync.replicas: 2
+    max.message.bytes: ${recordBytesMax + 65_536}
+`,
+  )
+  return `# Made by npm run generate from schemas/topics.ts.\n${docs.join('---\n')}`
+}
+
 export const pages = async (): Promise<Readonly<Record<string, string>>> => ({
   'CONFIGURATION.md': asMarkdown(),
   'TOPICS.md': topicsPage(),
   'METRICS.md': await metricsPage(),
+  '../k8s/base/topics.yaml': topicsManifest(),
 })
 
 if (process.argv[1] === import.meta.filename) {
