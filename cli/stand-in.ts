@@ -9,8 +9,8 @@ import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import * as setting from '#lib/runtime/settings.ts'
-import { createEngine } from '#lib/smtp/engine.ts'
 import { replies } from '#lib/smtp/replies.ts'
+import { createSmtpServer } from '#lib/smtp/server.ts'
 
 export const standInSettings = {
   standInListen: setting.listen('STAND_IN_LISTEN', '127.0.0.1:0', {
@@ -51,33 +51,36 @@ export function startStandIn(
     if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > fileBytesMax) renameSync(path, `${path}.1`)
     appendFileSync(path, `${JSON.stringify(line)}\n`)
   }
-  const engine = createEngine({
+  const server = createSmtpServer({
     name: 'legacy.localhost',
     sizeMax: messageBytesMax,
     connectionsMax: 1_000,
-    idleMs: 300_000,
-    tls: null,
+    limits: { idleMs: 300_000, transactionMs: 3_600_000, errorsMax: 100, idleCommandsMax: 1_000 },
+    tls: () => null,
+    proxies: null,
     connect: () => null,
     disconnected: () => {},
+    dismissed: () => {},
     mail: () => null,
     rcpt: () => null,
-    data: async ({ reversePath, forwardPaths }, stream) => {
+    data: ({ reversePath, forwardPaths }) => {
       const hash = createHash('sha256')
       let size = 0
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        hash.update(chunk)
-        size += chunk.length
-      }
       const { SIZE: _size, ...parameters } = reversePath.parameters
-      write({
-        at: Date.now(),
-        sha256: hash.digest('hex'),
-        size,
-        reversePath: reversePath.address,
-        parameters,
-        forwardPaths,
-      })
-      return { code: 250, enhancedStatus: '2.0.0', text: 'Taken' }
+      return {
+        write: (chunk) => {
+          hash.update(chunk)
+          size += chunk.length
+          return true
+        },
+        ready: async () => {},
+        end: async () => {
+          const sha256 = hash.digest('hex')
+          write({ at: Date.now(), sha256, size, reversePath: reversePath.address, parameters, forwardPaths })
+          return { code: 250, enhancedStatus: '2.0.0', text: 'Taken' }
+        },
+        abort: () => {},
+      }
     },
     failed: (error) => logger.debug({ event: 'smtp.failed', err: error }, 'a session failed'),
   })
@@ -87,20 +90,17 @@ export function startStandIn(
     port: 0,
     path,
     ready: Promise.resolve(),
-    done: new Promise<void>((resolve) => engine.server.once('close', () => resolve())),
+    done: new Promise<void>((resolve) => server.plain.once('close', () => resolve())),
     isReady: () => isListening,
     stop: async () => {
       if (!isListening) return
       isListening = false
-      engine.server.close()
-      for (const connection of [...engine.connections]) {
-        connection.send(421, `${replies.shuttingDown.enhancedStatus} ${replies.shuttingDown.text}`)
-        connection.close()
-      }
+      server.close()
+      for (const session of [...server.sessions]) session.dismiss(replies.shuttingDown)
       await standIn.done
     },
   }
-  standIn.ready = listenOn(engine.server, config.standInListen, 'STAND_IN_LISTEN').then((port) => {
+  standIn.ready = listenOn(server.plain, config.standInListen, 'STAND_IN_LISTEN').then((port) => {
     standIn.port = port
     isListening = true
   })

@@ -42,6 +42,24 @@ export class Gate {
     return new Promise((resolve) => this.#waiting.push({ bytes, resolve }))
   }
 
+  /** Waits for room, but no longer than `ms`; false: there was none. */
+  takeWithin(bytes: number, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const waiter = {
+        bytes,
+        resolve: () => {
+          clearTimeout(timer)
+          resolve(true)
+        },
+      }
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        resolve(false)
+      }, ms)
+      this.#waiting.push(waiter)
+    })
+  }
+
   release(bytes: number): void {
     this.#count--
     this.#bytes -= bytes

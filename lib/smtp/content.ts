@@ -88,6 +88,24 @@ export function hasLookAlike(message: Buffer): boolean {
   return finder.found
 }
 
+/** Looks for a CR or an LF that is not part of a CR LF. */
+export class BareLineEndFinder {
+  found = false
+  #afterCr = false
+
+  feed(chunk: Buffer): void {
+    if (this.found || chunk.length === 0) return
+    if (this.#afterCr && chunk[0] !== LF) this.found = true
+    for (let at = chunk.indexOf(LF); at >= 0 && !this.found; at = chunk.indexOf(LF, at + 1)) {
+      if (at === 0 ? !this.#afterCr : chunk[at - 1] !== CR) this.found = true
+    }
+    for (let at = chunk.indexOf(CR); at >= 0 && !this.found; at = chunk.indexOf(CR, at + 1)) {
+      if (at + 1 < chunk.length && chunk[at + 1] !== LF) this.found = true
+    }
+    this.#afterCr = chunk[chunk.length - 1] === CR
+  }
+}
+
 /** Makes every bare CR and bare LF a CR LF. */
 export class LineEndNormaliser extends Transform {
   #afterCr = false

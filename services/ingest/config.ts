@@ -1,5 +1,15 @@
 /** Settings of ingest. */
+import { BlockList, isIP } from 'node:net'
 import * as setting from '#lib/runtime/settings.ts'
+
+function parsePatterns(value: unknown): RegExp[] | null {
+  if (!Array.isArray(value) || value.length > 100) return null
+  try {
+    return value.map((pattern) => new RegExp(String(pattern), 'iu'))
+  } catch {
+    return null
+  }
+}
 
 export const ingestSettings = {
   smtpListen: setting.listen('SMTP_LISTEN', '127.0.0.1:2525', { meaning: "ingest's SMTP listener" }),
@@ -32,6 +42,27 @@ export const ingestSettings = {
     max: 100_000,
     meaning: 'connections at once from one address; more hear 421',
   }),
+  connectionsPerNetworkMax: setting.integer('SMTP_CONNECTIONS_PER_NETWORK_MAX', 500, {
+    min: 1,
+    max: 100_000,
+    meaning: 'connections at once from one network (/24 of IPv4, /64 of IPv6); more hear 421',
+  }),
+  ratePerAddressMax: setting.integer('SMTP_RATE_PER_ADDRESS_MAX', 0, {
+    unit: 'messages a minute',
+    min: 0,
+    max: 1_000_000,
+    meaning: 'messages from one address; more hear 421; 0: any number',
+  }),
+  errorsMax: setting.integer('SMTP_ERRORS_MAX', 100, {
+    min: 1,
+    max: 100_000,
+    meaning: 'refusals in one session; then it hears 421 and is ended',
+  }),
+  idleCommandsMax: setting.integer('SMTP_IDLE_COMMANDS_MAX', 100, {
+    min: 10,
+    max: 100_000,
+    meaning: 'commands that bring no message nearer (NOOP, RSET, EHLO, VRFY …) between two messages; then 421',
+  }),
   recipientsMax: setting.integer('SMTP_RECIPIENTS_MAX', 1_000, {
     min: 100,
     max: 100_000,
@@ -61,8 +92,40 @@ export const ingestSettings = {
     max: 3_600_000,
     meaning: 'a client that sends nothing for so long is cut off (RFC 5321 section 4.5.3.2.7: 5 minutes)',
   }),
+  transactionMs: setting.integer('SMTP_TRANSACTION_MS', 1_200_000, {
+    unit: 'milliseconds',
+    min: 1_000,
+    max: 86_400_000,
+    meaning:
+      'a client that has not brought its next message to an end in this time is cut off, however slowly it sends',
+  }),
+  overloadMs: setting.integer('INGEST_OVERLOAD_MS', 5_000, {
+    unit: 'milliseconds',
+    min: 0,
+    max: 60_000,
+    meaning: 'DATA waits for room so long before it is answered 452; meanwhile nothing is read from its connection',
+  }),
+  bareLineEnds: setting.choice('BARE_LINE_ENDS', ['accept', 'normalise-never', 'reject'], 'accept', {
+    meaning:
+      'a message with a CR or LF of its own: accept keeps it as it is; normalise-never refuses it if it holds a look-alike of the end of data, which forward could only send on changed; reject refuses it',
+  }),
+  recipientPatterns: setting.json<readonly RegExp[]>('RECIPIENT_PATTERNS', '[]', {
+    meaning:
+      'regular expressions of the addresses of ours that are in use (VERP, BATV), against the whole address; empty: any',
+    expected: 'a JSON array of regular expressions, for example ["^bounce-\\\\d+@", "^prvs=[0-9a-f]{10}="]',
+    check: parsePatterns,
+  }),
+  recipientCheck: setting.choice('RECIPIENT_CHECK', ['reject', 'mark'], 'reject', {
+    meaning: 'an address that fits none of them is refused with 550 5.1.1, or taken and marked in the accepted event',
+  }),
+  smtpsListen: setting.optionalListen('SMTPS_LISTEN', { meaning: 'SMTP over TLS from the first byte; absent: off' }),
+  proxyNetworks: setting.list('PROXY_NETWORKS', null, {
+    meaning: 'balancers that speak the PROXY protocol, version 1 or 2, in front of SMTP; from these it is required',
+    expected: 'address[/bits][,address[/bits]…], for example 10.0.0.0/8',
+    item: /^[0-9a-fA-F:.]+(?:\/\d{1,3})?$/,
+  }),
   tlsCert: setting.optionalText('SMTP_TLS_CERT', {
-    meaning: 'file of the certificate chain for STARTTLS, PEM; absent: none',
+    meaning: 'file of the certificate chain, PEM, read again when it changes; absent: no TLS',
   }),
   tlsKey: setting.optionalText('SMTP_TLS_KEY', { meaning: 'file of its private key, PEM' }),
 } as const
@@ -90,5 +153,29 @@ export function checkIngest(values: IngestConfig & { readonly recordBytesMax: nu
   if ((values.tlsCert === null) !== (values.tlsKey === null)) {
     problems.push({ variable: 'SMTP_TLS_CERT', line: 'SMTP_TLS_CERT and SMTP_TLS_KEY: expected both or none' })
   }
+  if (values.smtpsListen !== null && values.tlsCert === null) {
+    problems.push({ variable: 'SMTPS_LISTEN', line: 'SMTPS_LISTEN without SMTP_TLS_CERT: expected a certificate' })
+  }
+  if (blockListOf(values.proxyNetworks) === null) {
+    problems.push({
+      variable: 'PROXY_NETWORKS',
+      line: `PROXY_NETWORKS=${JSON.stringify(values.proxyNetworks.join(','))}: expected addresses or networks`,
+    })
+  }
   return problems
+}
+
+/** Networks as one list to check against; null: one of them is none. */
+export function blockListOf(networks: readonly string[]): BlockList | null {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/')
+    const family = isIP(address)
+    if (family === 0) return null
+    const width = family === 4 ? 32 : 128
+    const prefix = bits === undefined ? width : Number(bits)
+    if (prefix > width) return null
+    list.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6')
+  }
+  return list
 }

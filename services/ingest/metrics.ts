@@ -5,6 +5,10 @@ export const ingestMetrics = (metrics: Metrics) => ({
   accepted: metrics.counter('mailweir_ingest_accepted_total', 'Messages answered 250.'),
   acceptedBytes: metrics.counter('mailweir_ingest_accepted_bytes_total', 'Bytes of messages answered 250.'),
   refused: metrics.counter('mailweir_ingest_refused_total', 'Refusals, by reply.', ['reply']),
+  dismissed: metrics.counter('mailweir_ingest_dismissed_total', 'Sessions that we ended, by the last reply.', [
+    'reply',
+  ]),
+  tls: metrics.counter('mailweir_ingest_tls_total', 'Messages answered 250, by the version of TLS.', ['version']),
   broken: metrics.counter('mailweir_ingest_broken_total', 'Messages whose client went away before the end of data.'),
   claims: metrics.counter('mailweir_ingest_claims_total', 'Messages streamed to the object store.'),
   eventsLost: metrics.counter(

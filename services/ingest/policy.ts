@@ -1,7 +1,6 @@
 /**
- * Which clients, paths and sizes we take. Pure: values in, a reply or null out.
+ * Which clients, paths and sizes we take, and how many of them. Values in, a reply or null out; the time is handed in.
  */
-
 import type { Path } from '#lib/mail/path.ts'
 import { domainOf } from '#lib/mail/smtp-address.ts'
 import { replies } from '#lib/smtp/replies.ts'
@@ -9,37 +8,104 @@ import type { Reply } from '#lib/smtp/reply.ts'
 
 export type PolicyLimits = {
   readonly domains: readonly string[]
-  readonly messageBytesMax: number
   readonly recipientsMax: number
   readonly connectionsPerAddressMax: number
+  readonly connectionsPerNetworkMax: number
+  /** Messages in a minute from one address; 0: any number. */
+  readonly ratePerAddressMax: number
+  /** Local-parts and domains of ours that may be written to, as patterns of whole addresses; empty: any. */
+  readonly recipientPatterns: readonly RegExp[]
+  readonly recipientCheck: 'reject' | 'mark'
 }
 
+const minuteMs = 60_000
+/** Addresses whose rate is remembered; over it the oldest are forgotten. */
+const ratesMax = 100_000
+
 export class Policy {
-  readonly #domains: ReadonlySet<string>
   readonly #limits: PolicyLimits
+  readonly #domains: ReadonlySet<string>
+  readonly #addresses = new Map<string, number>()
+  readonly #networks = new Map<string, number>()
+  /** Messages that an address may still send, and since when. */
+  readonly #rates = new Map<string, { left: number; at: number }>()
 
   constructor(limits: PolicyLimits) {
     this.#limits = limits
     this.#domains = new Set(limits.domains.map((domain) => domain.toLowerCase()))
   }
 
-  connect(connectionsOfAddress: number): Reply | null {
-    return connectionsOfAddress > this.#limits.connectionsPerAddressMax ? replies.tooManyConnections : null
+  /** A connection is counted from here on, unless it is refused. */
+  connect(address: string): Reply | null {
+    const network = networkOf(address)
+    const ofAddress = (this.#addresses.get(address) ?? 0) + 1
+    const ofNetwork = (this.#networks.get(network) ?? 0) + 1
+    if (ofAddress > this.#limits.connectionsPerAddressMax || ofNetwork > this.#limits.connectionsPerNetworkMax) {
+      return replies.tooManyConnections
+    }
+    this.#addresses.set(address, ofAddress)
+    this.#networks.set(network, ofNetwork)
+    return null
   }
 
-  mail(path: Path): Reply | null {
-    const size = path.parameters['SIZE']
-    if (size !== undefined && /^\d{1,20}$/.test(size) && Number(size) > this.#limits.messageBytesMax) {
-      return replies.messageTooLarge
+  disconnected(address: string): void {
+    for (const [counts, key] of [
+      [this.#addresses, address],
+      [this.#networks, networkOf(address)],
+    ] as const) {
+      const count = (counts.get(key) ?? 1) - 1
+      if (count <= 0) counts.delete(key)
+      else counts.set(key, count)
     }
-    return null
+  }
+
+  mail(address: string, now: number): Reply | null {
+    const perMinute = this.#limits.ratePerAddressMax
+    if (perMinute === 0) return null
+    const known = this.#rates.get(address) ?? { left: perMinute, at: now }
+    const left = Math.min(perMinute, known.left + ((now - known.at) * perMinute) / minuteMs)
+    this.#rates.delete(address) // The newest are last.
+    this.#rates.set(address, { left: Math.max(0, left - 1), at: now })
+    if (this.#rates.size > ratesMax) {
+      for (const oldest of this.#rates.keys()) {
+        this.#rates.delete(oldest)
+        break
+      }
+    }
+    return left < 1 ? replies.tooFast : null
   }
 
   rcpt(path: Path, recipients: number): Reply | null {
     if (recipients >= this.#limits.recipientsMax) return replies.tooManyRecipients
-    // RFC 5321 section 4.5.1: postmaster without a domain is ours.
+    // RFC 5321 section 4.5.1: postmaster is always taken, also without a domain.
     if (path.address.toLowerCase() === 'postmaster') return null
-    if (this.#domains.has('*') || this.#domains.has(domainOf(path.address).replace(/\.$/, ''))) return null
-    return replies.notOurDomain
+    if (!this.#domains.has('*') && !this.#domains.has(domainOf(path.address).replace(/\.$/, ''))) {
+      return replies.notOurDomain
+    }
+    if (this.#limits.recipientCheck === 'reject' && !this.isKnown(path.address)) return replies.unknownRecipient
+    return null
   }
+
+  /** Whether an address fits one of the patterns. */
+  isKnown(address: string): boolean {
+    const { recipientPatterns } = this.#limits
+    return (
+      recipientPatterns.length === 0 ||
+      /^postmaster@/i.test(address) ||
+      recipientPatterns.some((pattern) => pattern.test(address))
+    )
+  }
+}
+
+/** The network that one customer of a provider has: /24 of IPv4, /64 of IPv6. */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address.split('.').slice(0, 3).join('.')
+  const [head = '', tail] = address.toLowerCase().split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const behind = tail === undefined || tail === '' ? [] : tail.split(':')
+  const missing = tail === undefined ? 0 : Math.max(0, 8 - groups.length - behind.length)
+  return [...groups, ...Array<string>(missing).fill('0'), ...behind]
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')
 }

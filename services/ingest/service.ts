@@ -4,7 +4,6 @@
  * Order: append, then 250, so a message that was answered 250 is in the log; one whose 250 was lost may be there twice,
  * under two ids, because its client sends it again.
  */
-import { readFileSync } from 'node:fs'
 import type { Log } from '#lib/log/log.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
@@ -14,13 +13,19 @@ import { listenOn } from '#lib/runtime/listen.ts'
 import { addressForLog, type Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
 import type { Service } from '#lib/runtime/service.ts'
-import { createEngine, type DataStream, type Transaction } from '#lib/smtp/engine.ts'
-import { replyFor, SmtpError } from '#lib/smtp/errors.ts'
-import { queuedAs, replies } from '#lib/smtp/replies.ts'
+import { Certificate } from '#lib/smtp/certificate.ts'
+import { replies } from '#lib/smtp/replies.ts'
 import { type Reply, replyLine } from '#lib/smtp/reply.ts'
+import {
+  createSmtpServer,
+  type Receiver,
+  type SmtpClient,
+  type SmtpServer,
+  type Transaction,
+} from '#lib/smtp/server.ts'
 import type { Codec } from '#schemas/codec.ts'
-import { accept } from './accept.ts'
-import type { IngestConfig } from './config.ts'
+import { Reception } from './accept.ts'
+import { blockListOf, type IngestConfig } from './config.ts'
 import { ingestMetrics } from './metrics.ts'
 import { Policy } from './policy.ts'
 
@@ -38,8 +43,9 @@ const messageBytesGuess = 64 * 1024
 const drainMs = 20_000
 
 export interface Ingest extends Service {
-  /** The port that it listens on, once it is ready. */
+  /** The ports that it listens on, once it is ready. */
   readonly port: number
+  readonly tlsPort: number
 }
 
 export function startIngest(config: IngestConfig, ports: IngestPorts): Ingest {
@@ -51,14 +57,15 @@ class IngestService implements Ingest {
   readonly ready: Promise<void>
   readonly done: Promise<void>
   port = 0
+  tlsPort = 0
   readonly #config: IngestConfig
   readonly #ports: IngestPorts
   readonly #metrics: ReturnType<typeof ingestMetrics>
   readonly #policy: Policy
   readonly #gate: Gate
-  readonly #byAddress = new Map<string, number>()
-  readonly #counted = new Map<string, string>()
-  readonly #server: ReturnType<typeof createEngine>
+  readonly #certificate: Certificate | null
+  readonly #server: SmtpServer
+  #connections = 0
   #listening = false
   #stopping: Promise<void> | null = null
   #transactions = 0
@@ -70,40 +77,54 @@ class IngestService implements Ingest {
     this.#metrics = ingestMetrics(ports.metrics)
     this.#policy = new Policy({
       domains: config.mailDomains,
-      messageBytesMax: config.messageBytesMax,
       recipientsMax: config.recipientsMax,
       connectionsPerAddressMax: config.connectionsPerAddressMax,
+      connectionsPerNetworkMax: config.connectionsPerNetworkMax,
+      ratePerAddressMax: config.ratePerAddressMax,
+      recipientPatterns: config.recipientPatterns,
+      recipientCheck: config.recipientCheck,
     })
     this.#gate = new Gate({ countMax: config.connectionsMax, bytesMax: config.inFlightBytesMax })
-    this.#server = createEngine({
+    this.#certificate =
+      config.tlsCert === null || config.tlsKey === null
+        ? null
+        : new Certificate(config.tlsCert, config.tlsKey, (err) =>
+            ports.logger.error(
+              { event: 'certificate.failed', err },
+              'the certificate changed and cannot be read: the last one stays',
+            ),
+          )
+    this.#server = createSmtpServer({
       name: config.smtpName,
       sizeMax: config.messageBytesMax,
       connectionsMax: config.connectionsMax,
-      idleMs: config.idleMs,
-      tls: readTls(config),
-      connect: (client) => {
-        if (this.#stopping !== null) return this.#refuse(replies.shuttingDown)
-        const count = (this.#byAddress.get(client.address) ?? 0) + 1
-        const reply = this.#policy.connect(count)
-        if (reply !== null) return this.#refuse(reply)
-        this.#byAddress.set(client.address, count)
-        this.#counted.set(client.session, client.address)
-        this.#metrics.connections.set(this.#counted.size)
-        return null
+      limits: {
+        idleMs: config.idleMs,
+        transactionMs: config.transactionMs,
+        errorsMax: config.errorsMax,
+        idleCommandsMax: config.idleCommandsMax,
       },
+      tls: () => this.#certificate?.context ?? null,
+      proxies: config.proxyNetworks.length === 0 ? null : blockListOf(config.proxyNetworks),
+      connect: (client) => this.#connect(client),
       disconnected: (client) => {
-        const address = this.#counted.get(client.session)
-        if (address === undefined) return
-        this.#counted.delete(client.session)
-        const count = (this.#byAddress.get(address) ?? 1) - 1
-        if (count <= 0) this.#byAddress.delete(address)
-        else this.#byAddress.set(address, count)
-        this.#metrics.connections.set(this.#counted.size)
+        this.#policy.disconnected(client.address)
+        this.#metrics.connections.set(--this.#connections)
       },
-      mail: (path) => this.#refuse(this.#stopping !== null ? replies.shuttingDown : this.#policy.mail(path)),
+      mail: (_path, client) =>
+        this.#refuse(
+          this.#stopping !== null ? replies.shuttingDown : this.#policy.mail(client.address, ports.clock.now()),
+        ),
       rcpt: (path, transaction) => this.#refuse(this.#policy.rcpt(path, transaction.forwardPaths.length)),
-      data: (transaction, stream) => this.#data(transaction, stream),
-      failed: (error) => this.#ports.logger.debug({ event: 'smtp.failed', err: error }, 'a session failed'),
+      data: (transaction) => this.#data(transaction),
+      dismissed: (reply, client) => {
+        this.#metrics.dismissed.inc({ reply: `${reply.code} ${reply.enhancedStatus}` })
+        ports.logger.info(
+          { event: 'session.dismissed', reply: replyLine(reply), client: client.address },
+          'ended a session',
+        )
+      },
+      failed: (error) => ports.logger.debug({ event: 'smtp.failed', err: error }, 'a session failed'),
     })
     this.done = new Promise((resolve) => {
       this.#end = resolve
@@ -114,10 +135,12 @@ class IngestService implements Ingest {
 
   async #start(): Promise<void> {
     await this.#warnOfWeakTopic()
-    this.port = await listenOn(this.#server.server, this.#config.smtpListen, 'SMTP_LISTEN')
+    const { smtpListen, smtpsListen } = this.#config
+    this.port = await listenOn(this.#server.plain, smtpListen, 'SMTP_LISTEN')
+    if (smtpsListen !== null) this.tlsPort = await listenOn(this.#server.secure, smtpsListen, 'SMTPS_LISTEN')
     this.#listening = true
     this.#ports.logger.info(
-      { event: 'ingest.listening', host: this.#config.smtpListen.host, port: this.port },
+      { event: 'ingest.listening', host: smtpListen.host, port: this.port, tlsPort: this.tlsPort },
       'accepting mail',
     )
   }
@@ -138,83 +161,86 @@ class IngestService implements Ingest {
     }
   }
 
+  #connect(client: SmtpClient): Reply | null {
+    const reply = this.#stopping !== null ? replies.shuttingDown : this.#policy.connect(client.address)
+    if (reply === null) this.#metrics.connections.set(++this.#connections)
+    return this.#refuse(reply)
+  }
+
   #refuse(reply: Reply | null): Reply | null {
     if (reply !== null) this.#metrics.refused.inc({ reply: `${reply.code} ${reply.enhancedStatus}` })
     return reply
   }
 
-  async #data(transaction: Transaction, stream: DataStream): Promise<Reply> {
-    const { logger, clock } = this.#ports
-    const started = clock.now()
-    let received = started
+  /** Over the high-water mark the connection waits, unread; where no room comes, 452. */
+  #data(transaction: Transaction): Receiver | Reply | Promise<Receiver | Reply> {
     // What is promised is what the gate counts; streams that go on to the object store stay within it.
     const declared = Number(transaction.reversePath.parameters['SIZE'] ?? messageBytesGuess)
-    const bytes = Math.min(Number.isFinite(declared) ? declared : messageBytesGuess, this.#config.claimBytes)
-    if (!this.#gate.tryTake(bytes)) {
-      stream.resume()
+    const bytes = Math.min(declared, this.#config.claimBytes)
+    if (this.#gate.tryTake(bytes)) return this.#receive(transaction, bytes)
+    return this.#gate.takeWithin(bytes, this.#config.overloadMs).then((room) => {
+      if (room) return this.#receive(transaction, bytes)
       this.#refuse(replies.overloaded)
       return replies.overloaded
-    }
+    })
+  }
+
+  #receive(transaction: Transaction, bytes: number): Receiver {
+    const { logger } = this.#ports
+    const client = transaction.client
     this.#transactions++
     this.#metrics.inFlight.set(this.#gate.bytes)
-    try {
-      const accepted = await accept(
-        transaction,
-        stream,
-        {
-          claimBytes: this.#config.claimBytes,
-          appendMs: this.#config.appendMs,
-          receivedFieldsMax: this.#config.receivedFieldsMax,
-        },
-        this.#ports,
-        {
-          received: () => {
-            received = clock.now()
-          },
-          eventLost: (error, messageId) => {
-            this.#metrics.eventsLost.inc()
-            logger.warn({ event: 'event.lost', messageId, err: error }, 'an accepted event was not appended')
-          },
-        },
-      )
-      this.#metrics.accepted.inc()
-      this.#metrics.acceptedBytes.inc(accepted.size)
-      if (accepted.isClaim) this.#metrics.claims.inc()
-      this.#metrics.receive.observe((received - started) / 1000)
-      this.#metrics.append.observe((clock.now() - received) / 1000)
-      logger.info(
-        {
-          event: 'message.accepted',
-          messageId: accepted.id,
-          bytes: accepted.size,
-          client: transaction.client.address,
-          reversePath: addressForLog(transaction.reversePath.address),
-          recipients: transaction.forwardPaths.length,
-          durationMs: clock.now() - started,
-        },
-        'accepted a message',
-      )
-      return queuedAs(accepted.id)
-    } catch (error) {
-      if (stream.destroyed && !stream.readableEnded) this.#metrics.broken.inc()
-      const reply = replyFor(error)
-      this.#refuse(reply)
-      logger.warn(
-        {
-          event: 'message.refused',
-          reply: replyLine(reply),
-          client: transaction.client.address,
-          err: error instanceof SmtpError ? undefined : error,
-        },
-        'refused a message',
-      )
-      if (!stream.readableEnded && !stream.destroyed) stream.resume()
-      return Promise.reject(new SmtpError(reply, { cause: error }))
-    } finally {
+    const over = (): void => {
       this.#gate.release(bytes)
       this.#transactions--
       this.#metrics.inFlight.set(this.#gate.bytes)
     }
+    const { forwardPaths } = transaction
+    const unknown =
+      this.#config.recipientCheck === 'mark' && !forwardPaths.every(({ address }) => this.#policy.isKnown(address))
+    return new Reception(transaction, unknown ? 'a recipient fits no pattern' : '', this.#config, this.#ports, {
+      accepted: ({ id, size, isClaim, receiveMs, appendMs }) => {
+        over()
+        this.#metrics.accepted.inc()
+        this.#metrics.acceptedBytes.inc(size)
+        this.#metrics.tls.inc({ version: client.tls?.protocol ?? 'none' })
+        if (isClaim) this.#metrics.claims.inc()
+        this.#metrics.receive.observe(receiveMs / 1000)
+        this.#metrics.append.observe(appendMs / 1000)
+        logger.info(
+          {
+            event: 'message.accepted',
+            messageId: id,
+            bytes: size,
+            client: client.address,
+            reversePath: addressForLog(transaction.reversePath.address),
+            recipients: forwardPaths.length,
+            durationMs: receiveMs + appendMs,
+          },
+          'accepted a message',
+        )
+      },
+      refused: (reply, err) => {
+        over()
+        this.#refuse(reply)
+        logger.warn(
+          { event: 'message.refused', reply: replyLine(reply), client: client.address, err },
+          'refused a message',
+        )
+      },
+      broken: (error) => {
+        over()
+        this.#metrics.broken.inc()
+        logger.info(
+          { event: 'message.broken', client: client.address, why: error.message },
+          'a message did not come to its end',
+        )
+      },
+      eventLost: (err, messageId) => {
+        this.#metrics.eventsLost.inc()
+        logger.warn({ event: 'event.lost', messageId, err }, 'an accepted event was not appended')
+      },
+    })
   }
 
   isReady(): boolean {
@@ -228,40 +254,19 @@ class IngestService implements Ingest {
 
   async #stop(): Promise<void> {
     await this.ready.catch(() => {})
-    if (this.#listening) {
-      this.#server.server.close()
-      const until = this.#ports.clock.now() + drainMs
-      // Sessions within a transaction may end it; the idle hear 421 now.
-      const dismiss = (): void => {
-        for (const connection of [...this.#server.connections]) {
-          if (isIdle(connection)) connection.send(421, replyLine(replies.shuttingDown).slice(4))
-        }
+    this.#server.close()
+    const { clock } = this.#ports
+    const until = clock.now() + drainMs
+    // Sessions within a transaction may end it; the idle hear 421 now.
+    while (this.#server.sessions.size > 0) {
+      const late = clock.now() >= until
+      for (const session of [...this.#server.sessions]) {
+        if (late || session.isIdle) session.dismiss(replies.shuttingDown)
       }
-      dismiss()
-      while (this.#server.connections.size > 0 && this.#ports.clock.now() < until) {
-        await this.#ports.clock.sleep(20)
-        dismiss()
-      }
-      for (const connection of [...this.#server.connections]) {
-        connection.send(421, replyLine(replies.shuttingDown).slice(4))
-        connection.close()
-      }
+      if (late) break
+      await clock.sleep(20)
     }
-    while (this.#transactions > 0) await this.#ports.clock.sleep(20)
+    while (this.#transactions > 0 && clock.now() < until + drainMs) await clock.sleep(20)
     this.#end()
-  }
-}
-
-/** No MAIL was accepted since the last transaction ended. */
-const isIdle = (connection: unknown): boolean =>
-  // The engine keeps the transaction in the session; false stands for none.
-  (connection as { session?: { envelope?: { mailFrom?: unknown } } }).session?.envelope?.mailFrom === false
-
-function readTls(config: IngestConfig): { cert: Buffer; key: Buffer } | null {
-  if (config.tlsCert === null || config.tlsKey === null) return null
-  try {
-    return { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) }
-  } catch (error) {
-    throw new MailweirError('SETTINGS_WRONG', 'Cannot read SMTP_TLS_CERT or SMTP_TLS_KEY', { cause: error })
   }
 }
