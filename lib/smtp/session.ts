@@ -12,8 +12,8 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { type Path, parsePath } from '#lib/mail/path.ts'
-import { DataParser } from './data-parser.ts'
 import { replyFor } from './errors.ts'
+import { Incoming } from './incoming.ts'
 import { refuseMail, refuseRcpt } from './parameters.ts'
 import { replies } from './replies.ts'
 import type { Reply } from './reply.ts'
@@ -50,11 +50,7 @@ export class Session {
   #reversePath: Path | null = null
   #forwardPaths: Path[] = []
   #rcptRefused = false
-  #receiver: Receiver | null = null
-  /** The reply that the message gets at its end, whatever comes. */
-  #verdict: Reply | null = null
-  #parser = new DataParser()
-  #size = 0
+  #incoming: Incoming | null = null
   #chunkLeft = 0
   #chunkLast = false
   #chunking = false
@@ -186,8 +182,8 @@ export class Session {
   }
 
   #abort(error: Error): void {
-    this.#receiver?.abort(error)
-    this.#receiver = null
+    this.#incoming?.abort(error)
+    this.#incoming = null
   }
 
   #reset(): void {
@@ -195,9 +191,7 @@ export class Session {
     this.#reversePath = null
     this.#forwardPaths = []
     this.#rcptRefused = false
-    this.#verdict = null
     this.#chunking = false
-    this.#size = 0
   }
 
   // ---- commands -----------------------------------------------------------------------------------------------------
@@ -356,7 +350,6 @@ export class Session {
     }
     if (!this.#mayBegin()) return this.#state === 'command'
     return this.#open(() => {
-      this.#parser = new DataParser()
       this.#state = 'data'
       this.#out += '354 End data with <CR><LF>.<CR><LF>\r\n'
     })
@@ -371,9 +364,7 @@ export class Session {
         this.#state = 'command'
         this.#say(room)
       } else {
-        this.#receiver = room
-        this.#verdict = null
-        this.#size = 0
+        this.#incoming = new Incoming(room, this.#options.sizeMax)
         go()
       }
     }
@@ -381,7 +372,9 @@ export class Session {
       use(opened)
       return this.#isOpen()
     }
-    this.#wait(opened, use)
+    this.#wait(opened, use, (room) => {
+      if ('abort' in room) room.abort(new Error('the client went away'))
+    })
     return false
   }
 
@@ -389,72 +382,42 @@ export class Session {
     return this.#state !== 'over'
   }
 
-  /** Nothing is looked at until the promise has settled. */
-  #wait<T>(promise: Promise<T>, then: (value: T) => void, otherwise?: (error: unknown) => void): void {
+  /** Nothing is looked at until the promise has settled; `late` where the session has ended meanwhile. */
+  #wait<T>(promise: Promise<T>, then: (value: T) => void, late: (value: T) => void = () => {}): void {
     this.#state = 'busy'
     this.#flush()
-    promise.then(
-      (value) => {
-        if (this.#state === 'busy') then(value)
-        else if (typeof value === 'object' && value !== null && 'abort' in value) {
-          ;(value as unknown as Receiver).abort(new Error('the client went away'))
-        }
-        this.#goOn()
-      },
-      (error: unknown) => {
-        if (this.#state === 'busy') {
-          if (otherwise !== undefined) otherwise(error)
-          else {
-            this.#options.failed(error)
-            this.#reset()
-            this.#state = 'command'
-            this.#say(replyFor(error))
-          }
-        }
-        this.#goOn()
-      },
-    )
-  }
-
-  #goOn(): void {
-    if (this.#state === 'over') return
-    this.#activeAt = Date.now()
-    this.#turn()
-    if (this.#isOpen()) this.#socket.resume()
-  }
-
-  /** Hands a piece to the receiver; false: it has to be waited for. */
-  #write(piece: Buffer): boolean {
-    this.#size += piece.length
-    if (this.#size > this.#options.sizeMax && this.#verdict === null) {
-      this.#verdict = replies.messageTooLarge
-      this.#abort(new Error('the message is too large'))
-    }
-    return this.#receiver?.write(piece) ?? true
+    promise
+      .then((value) => (this.#state === 'busy' ? then(value) : late(value)))
+      .catch((error: unknown) => {
+        this.#options.failed(error)
+        if (this.#state === 'busy') this.#ended(replyFor(error))
+      })
+      .finally(() => {
+        if (!this.#isOpen()) return
+        this.#activeAt = Date.now()
+        this.#turn()
+        if (this.#isOpen()) this.#socket.resume()
+      })
   }
 
   #data(): void {
     const chunk = this.#input
-    const { content, end } = this.#parser.feed(chunk)
+    const { room, end } = this.#message().feed(chunk)
     this.#input = end < 0 ? none : chunk.subarray(end)
-    let room = true
-    for (const piece of content) room = this.#write(piece) && room
     if (end >= 0) this.#endOfMessage()
     else if (!room) this.#waitForRoom('data')
   }
 
+  #message(): Incoming {
+    this.#incoming ??= new Incoming(null, this.#options.sizeMax, replies.localError)
+    return this.#incoming
+  }
+
   #waitForRoom(state: 'data' | 'chunk'): void {
-    const ready = this.#receiver?.ready() ?? Promise.resolve()
     this.#socket.pause()
-    const back = (): void => {
+    this.#wait(this.#message().ready(), () => {
       this.#state = state
       if (state === 'chunk') this.#afterChunk()
-    }
-    this.#wait(ready, back, (error) => {
-      // The receiver failed: the rest is read for the sake of the dialogue, and the reply comes at its end.
-      this.#verdict ??= replyFor(error)
-      this.#abort(new Error('the receiver failed'))
-      back()
     })
   }
 
@@ -471,28 +434,25 @@ export class Session {
       this.#chunking = true
       this.#afterChunk()
     }
-    if (this.#chunking) {
-      go()
-      return this.#isOpen()
-    }
-    if (this.#reversePath === null || this.#forwardPaths.length === 0) {
+    if (!this.#chunking && this.#reversePath !== null && this.#forwardPaths.length > 0) return this.#open(go)
+    if (!this.#chunking) {
       // The bytes follow all the same (RFC 3030 section 4.2): they are read, and refused.
       if (this.#chunkLeft > refusedChunkMax) {
         this.#dismiss(replies.tooManyErrors)
         return false
       }
-      this.#verdict = this.#reversePath === null ? replies.mailFirst : replies.noRecipients
-      go()
-      return this.#isOpen()
+      const verdict = this.#reversePath === null ? replies.mailFirst : replies.noRecipients
+      this.#incoming = new Incoming(null, this.#options.sizeMax, verdict)
     }
-    return this.#open(go)
+    go()
+    return this.#isOpen()
   }
 
   #chunk(): void {
     const piece = this.#input.subarray(0, this.#chunkLeft)
     this.#input = this.#input.subarray(piece.length)
     this.#chunkLeft -= piece.length
-    if (this.#write(piece)) this.#afterChunk()
+    if (this.#message().write(piece)) this.#afterChunk()
     else this.#waitForRoom('chunk')
   }
 
@@ -500,27 +460,16 @@ export class Session {
     if (this.#chunkLeft > 0) return
     if (this.#chunkLast) return this.#endOfMessage()
     this.#state = 'command'
-    if (this.#verdict !== null) {
-      // A refused chunk refuses the message; the client begins again with RSET.
-      this.#say(this.#verdict)
-    } else this.#say(replies.chunkOk)
+    // A refused chunk refuses the message; the client begins again with RSET.
+    this.#say(this.#message().verdict ?? replies.chunkOk)
   }
 
   #endOfMessage(): void {
-    const receiver = this.#receiver
-    this.#receiver = null
-    const verdict = this.#verdict
     this.#idleCommands = 0
-    if (receiver === null || verdict !== null) {
-      receiver?.abort(new Error('refused'))
-      this.#ended(verdict ?? replies.localError)
-      return
-    }
-    this.#wait(
-      receiver.end(),
-      (reply) => this.#ended(reply),
-      (error) => this.#ended(replyFor(error)),
-    )
+    const reply = this.#message().end()
+    this.#incoming = null
+    if (reply instanceof Promise) this.#wait(reply, (settled) => this.#ended(settled))
+    else this.#ended(reply)
   }
 
   #ended(reply: Reply): void {
