@@ -1,9 +1,9 @@
-/** A certificate on disk that may change while it is used: looked at when it is asked for, not more often than every few seconds. */
+/** A certificate on disk that may change while it is used: looked at when it is asked for, not more often than every second. */
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { MailweirError } from '#lib/runtime/errors.ts'
 
-const lookMs = 5_000
+const lookMs = 1_000
 
 export class Certificate {
   readonly #cert: string
