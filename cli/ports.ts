@@ -5,8 +5,10 @@ import { openLog } from '#lib/log/open.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import { openObjects } from '#lib/objects/open.ts'
 import { type Clock, systemClock } from '#lib/runtime/clock.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
 import { createLogger, type Logger } from '#lib/runtime/logger.ts'
 import { Metrics } from '#lib/runtime/metrics.ts'
+import { persist } from '#lib/runtime/retry.ts'
 import { type Codec, openCodec } from '#schemas/codec.ts'
 import { topicSpecs } from '#schemas/topics.ts'
 import { writeEpoch } from '#services/quarantine/mailbox/epoch.ts'
@@ -40,6 +42,18 @@ export async function openPorts(values: PortValues, service: string): Promise<Po
     await log.close()
     throw error
   }
+}
+
+/** Resolves when the log answers, however long that takes: nobody should have to start things in order. */
+export async function whenLogAnswers({ log, clock, logger }: Ports): Promise<void> {
+  await persist(() => log.admin.describeTopics(['mail.raw']), {
+    clock,
+    signal: new AbortController().signal,
+    failed: (err) => {
+      if (!(err instanceof MailweirError) || !err.retriable) throw err
+      logger.warn({ event: 'log.waiting', err }, 'the log does not answer: will try again')
+    },
+  })
 }
 
 /** Makes the topics that are missing. A new mail.index starts a new epoch, so that no mail program trusts what it remembers. */

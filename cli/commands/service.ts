@@ -5,7 +5,7 @@ import type { Service } from '#lib/runtime/service.ts'
 import { type Problem, readSettings } from '#lib/runtime/settings.ts'
 import { checkConsole } from '#services/console/config.ts'
 import { checkIngest } from '#services/ingest/config.ts'
-import { closePorts, openPorts, type Ports } from '../ports.ts'
+import { closePorts, openPorts, type Ports, whenLogAnswers } from '../ports.ts'
 import { type ServiceName, start } from '../services.ts'
 import { checkImap, serviceSettings, sourceOf } from '../settings.ts'
 
@@ -22,6 +22,7 @@ export async function runService(name: ServiceName, configFile: string | undefin
   const check = checks[name] as ((values: unknown) => readonly Problem[]) | undefined
   const values = readSettings(`mailweir ${name}`, serviceSettings[name], sourceOf(configFile), { check })
   const ports = await openPorts(values, name)
+  await whenLogAnswers(ports)
   const services: Service[] = []
   const closeAfter = [{ name: 'ports', close: () => closePorts(ports) }]
   ports.metrics.collectProcess()

@@ -11,7 +11,7 @@ import type { Console } from '#services/console/service.ts'
 import type { Ingest } from '#services/ingest/service.ts'
 import type { Imap } from '#services/quarantine/imap/server.ts'
 import { imapPassword } from '../account.ts'
-import { closePorts, makeTopics, openPorts } from '../ports.ts'
+import { closePorts, makeTopics, openPorts, whenLogAnswers } from '../ports.ts'
 import { start } from '../services.ts'
 import { checkUp, sourceOf, upFallbacks, upSettings } from '../settings.ts'
 import { type StandIn, startStandIn } from '../stand-in.ts'
@@ -28,6 +28,7 @@ export async function runUp(configFile: string | undefined): Promise<number> {
   })
   const password = values.imapPassword === '' ? imapPassword(values.dataDir) : values.imapPassword
   const ports = await openPorts(values, 'up')
+  await whenLogAnswers(ports)
   const services: Service[] = []
   const closeAfter = [{ name: 'ports', close: () => closePorts(ports) }]
   ports.metrics.collectProcess()
