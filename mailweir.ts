@@ -24,8 +24,19 @@ program
   .description('every service in one process, on the embedded log and the files store where nothing else is set')
   .action(async () => end((await import('#cli/commands/up.ts')).runUp(configFile())))
 
+program
+  .command('ingest')
+  .description('accepts mail over SMTP into mail.raw')
+  .option('--workers <n>', 'processes that share the listeners: one for each core', whole, 1)
+  .action(async ({ workers }: { workers: number }) =>
+    end(
+      workers > 1
+        ? (await import('#cli/commands/workers.ts')).runWorkers(workers, configFile())
+        : (await import('#cli/commands/service.ts')).runService('ingest', configFile()),
+    ),
+  )
+
 for (const [name, description] of [
-  ['ingest', 'accepts mail over SMTP into mail.raw'],
   ['forward', 'sends every original to the legacy system'],
   ['quarantine', 'packs classified copies into segments and indexes them'],
   ['imap', 'serves the quarantine to mail programs'],

@@ -1,4 +1,4 @@
-/** What a process cost, and tables of medians and ratios. */
+/** What a process cost, and the median. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
@@ -18,20 +18,4 @@ export const median = (numbers: readonly number[]): number => {
   return sorted.length % 2 === 1
     ? (sorted[Math.floor(middle)] ?? 0)
     : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
-}
-
-export type Figures = { readonly perSecond: number; readonly cpuPerThousand: number }
-
-/** Rounds of ours and of the rival's, made in turn: the ratio is taken within each round. */
-export function table(rival: string, rounds: readonly { readonly ours: Figures; readonly theirs: Figures }[]): string {
-  const row = (name: string, pick: (figures: Figures) => number, digits: number): string => {
-    const [ours, theirs] = [rounds.map((round) => pick(round.ours)), rounds.map((round) => pick(round.theirs))]
-    const ratio = median(rounds.map((round) => pick(round.ours) / pick(round.theirs)))
-    return `| ${name} | ${median(ours).toFixed(digits)} | ${median(theirs).toFixed(digits)} | ${ratio.toFixed(2)} |`
-  }
-  return `| median of ${rounds.length} | Mailweir | ${rival} | ratio |
-| --- | --- | --- | --- |
-${row('messages/s', ({ perSecond }) => perSecond, 0)}
-${row('CPU-s per 1,000', ({ cpuPerThousand }) => cpuPerThousand, 3)}
-`
 }

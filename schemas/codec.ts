@@ -44,6 +44,8 @@ const singleObjectMark = 0xc301
 const singleObjectHeaderBytes = 10
 const registryMark = 0x00
 const registryHeaderBytes = 5
+/** Room for the fields of a record besides a message. */
+const bytesGuess = 1_024
 
 const current = new Map<string, avro.Type>()
 for (const schema of readSchemas()) {
@@ -174,7 +176,16 @@ export async function openCodec(options: CodecOptions = {}): Promise<Codec> {
     encode(name, record) {
       const header = headers.get(name)
       if (header === undefined) throw new Error(`There is no schemas/${name}.avsc`)
-      return Buffer.concat([header, typeOf(name).toBuffer(record)])
+      const type = typeOf(name)
+      // One buffer, written once: the message itself is most of what a record holds.
+      const content = 'bytes' in record ? (record.bytes?.length ?? 0) : 0
+      for (let size = header.length + content + bytesGuess; ; ) {
+        const buffer = Buffer.allocUnsafe(size)
+        header.copy(buffer)
+        const end = type.encode(record, buffer, header.length)
+        if (end >= 0) return buffer.subarray(0, end)
+        size -= end // What was missing.
+      }
     },
     decode(name, bytes) {
       if (bytes === null) throw undecodable(name, 'there is no value')

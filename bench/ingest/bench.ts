@@ -1,80 +1,120 @@
-/** Ingest on the embedded log beside a bare smtp-server that syncs a file: both durable before 250. */
-import { spawn } from 'node:child_process'
-import { connect } from 'node:net'
+/** Ingest beside its rivals, each scenario in turn in every round; prints JSON and tables. */
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { listenSettings, startMailweir } from '#lib/testing/mailweir.ts'
-import type { TestMessage } from '#lib/testing/messages.ts'
-import { sendAll } from '#lib/testing/send.ts'
-import { temporaryFolder } from '#lib/testing/temporary.ts'
-import { until } from '#lib/testing/wait.ts'
-import { cpuSeconds, type Figures, table } from '../measure.ts'
+import { promisify } from 'node:util'
+import type { LoadResult } from '../load.ts'
+import { cpuSeconds, median } from '../measure.ts'
+import { type Rival, type Running, rivals } from './servers.ts'
 
-const rounds = 5
-const count = 5_000
-const connections = 50
+const exec = promisify(execFile)
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 
-const content = Buffer.from(`Subject: bench\r\n\r\n${'0123456789abcdef'.repeat(4).concat('\r\n').repeat(62)}`)
-const message: TestMessage = {
-  name: 'bench',
-  reversePath: { address: '', parameters: {} },
-  forwardPaths: [{ address: 'b@bounces.example.com', parameters: {} }],
-  content,
+type Figures = LoadResult & { readonly cpuPerThousand: number; readonly rssMiB: number }
+type Scenario = {
+  readonly name: string
+  readonly args: readonly (string | number)[]
+  readonly messages: number
+  readonly without?: RegExp
 }
 
-const listens = (port: number) =>
-  until(
-    'the listener',
-    () =>
-      new Promise<boolean>((resolve) => {
-        const socket = connect(port, '127.0.0.1')
-        socket.once('connect', () => {
-          socket.destroy()
-          resolve(true)
-        })
-        socket.once('error', () => resolve(false))
-      }),
-  )
+const scenarios: readonly Scenario[] = [
+  { name: '4 KB, 50 connections', args: [50, 8_000, 4_096], messages: 8_000 },
+  { name: '50 KB, 50 connections', args: [50, 1_500, 51_200], messages: 1_500 },
+  { name: '4 KB, one message a connection', args: [50, 3_000, 4_096, 'per-connection'], messages: 3_000 },
+  {
+    name: '4 KB, STARTTLS, 50 connections',
+    args: [50, 6_000, 4_096, 'tls'],
+    messages: 6_000,
+    without: /Postfix|Kafka/,
+  },
+  { name: '4 KB, open loop at 250/s', args: [20, 750, 4_096, 'rate=250'], messages: 750, without: /smtp-server/ },
+]
 
-async function measure(pid: number, port: number): Promise<Figures> {
-  await listens(port)
-  // The first messages warm the code up.
-  await sendAll(port, Array<TestMessage>(1_000).fill(message), { connections })
-  const before = cpuSeconds(pid)
-  const started = performance.now()
-  await sendAll(port, Array<TestMessage>(count).fill(message), { connections })
-  const seconds = (performance.now() - started) / 1000
-  return { perSecond: count / seconds, cpuPerThousand: ((cpuSeconds(pid) - before) * 1000) / count }
-}
+const load = async (port: number, args: readonly (string | number)[]): Promise<LoadResult> =>
+  JSON.parse(
+    (await exec(process.execPath, [join(import.meta.dirname, '..', 'load.ts'), String(port), ...args.map(String)]))
+      .stdout,
+  ) as LoadResult
 
-async function ours(): Promise<Figures> {
-  using folder = temporaryFolder()
-  const { ports, settings } = await listenSettings()
-  await using process = startMailweir(['ingest'], {
-    ...settings,
-    DATA_DIR: folder.path,
-    MAIL_DOMAINS: '*',
-    LOG_LEVEL: 'warn',
+const rss = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+const alive = <T>(pids: readonly number[], of: (pid: number) => T): T[] =>
+  pids.flatMap((pid) => {
+    try {
+      return [of(pid)]
+    } catch {
+      return [] // It has ended meanwhile; its parent has its time.
+    }
   })
-  return await measure(process.pid, ports.smtp)
-}
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 
-async function theirs(): Promise<Figures> {
-  using folder = temporaryFolder()
-  const { ports } = await listenSettings()
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'rival.ts'), String(ports.smtp), join(folder.path, 'file')],
-    { stdio: 'inherit' },
-  )
+async function measure(rival: Rival, scenario: Scenario): Promise<Figures> {
+  const running = await rival.start()
   try {
-    return await measure(child.pid ?? 0, ports.smtp)
+    // The first messages warm the code up.
+    await load(running.port, [50, 1_000, 4_096])
+    const before = sum(alive(running.pids(), cpuSeconds))
+    const result = await load(running.port, scenario.args)
+    const cpu = sum(alive(running.pids(), cpuSeconds)) - before
+    return { ...result, cpuPerThousand: (cpu * 1000) / scenario.messages, rssMiB: sum(alive(running.pids(), rss)) }
   } finally {
-    child.kill('SIGKILL')
+    await running.stop()
   }
 }
 
+function table(name: string, found: ReadonlyMap<string, readonly Figures[]>): string {
+  const rows = [...found].map(([rival, figures]) => {
+    const of = (pick: (each: Figures) => number, digits: number): string => median(figures.map(pick)).toFixed(digits)
+    const best = Math.max(...figures.map(({ perSecond }) => perSecond)).toFixed(0)
+    return `| ${rival} | ${best} | ${of((f) => f.perSecond, 0)} | ${of((f) => f.cpuPerThousand, 3)} | ${of((f) => f.p50, 1)} | ${of((f) => f.p99, 1)} | ${of((f) => f.rssMiB, 0)} |`
+  })
+  return `\n${name}\n\n| server | best/s | median/s | CPU-s per 1,000 | p50 ms | p99 ms | RSS MiB |\n| --- | --- | --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`
+}
+
+/** RSS with so many idle connections, and with 100 clients that send 25 MB each at once. */
+async function memory(): Promise<string> {
+  const [embedded] = rivals
+  if (embedded === undefined) return ''
+  const idle = await embedded.start()
+  const sockets = await Promise.all(Array.from({ length: 5_000 }, () => greeted(idle)))
+  const idleMiB = sum(idle.pids().map(rss))
+  for (const socket of sockets) socket.destroy()
+  await idle.stop()
+  const large = await embedded.start()
+  let peak = 0
+  const timer = setInterval(() => {
+    peak = Math.max(peak, sum(alive(large.pids(), rss)))
+  }, 50)
+  const result = await load(large.port, [100, 100, 25 * 1024 * 1024])
+  clearInterval(timer)
+  await large.stop()
+  return `\n| memory | RSS MiB |\n| --- | --- |\n| 5,000 idle connections | ${idleMiB.toFixed(0)} |\n| 100 clients sending 25 MB each at once (peak; ${result.refused} refused) | ${peak.toFixed(0)} |\n`
+}
+
+const greeted = (running: Running): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(running.port, '127.0.0.1')
+    socket.once('data', () => resolve(socket))
+    socket.once('error', reject)
+  })
+
 export async function run(): Promise<string> {
-  const figures: { ours: Figures; theirs: Figures }[] = []
-  for (let round = 0; round < rounds; round++) figures.push({ ours: await ours(), theirs: await theirs() })
-  return table('smtp-server, file, group sync', figures)
+  const json: unknown[] = []
+  let text = ''
+  for (const scenario of scenarios) {
+    const found = new Map<string, Figures[]>()
+    for (let round = 0; round < rounds; round++) {
+      for (const rival of rivals) {
+        if (rival.skip !== false || scenario.without?.test(rival.name)) continue
+        const figures = await measure(rival, scenario)
+        process.stderr.write(`${scenario.name}: ${rival.name}: ${figures.perSecond.toFixed(0)}/s\n`)
+        json.push({ scenario: scenario.name, server: rival.name, round, ...figures })
+        found.set(rival.name, [...(found.get(rival.name) ?? []), figures])
+      }
+    }
+    text += table(scenario.name, found)
+  }
+  return `${JSON.stringify(json)}\n${text}${await memory()}`
 }

@@ -8,6 +8,7 @@ import { checkIngest } from '#services/ingest/config.ts'
 import { closePorts, openPorts, type Ports, whenLogAnswers } from '../ports.ts'
 import { type ServiceName, start } from '../services.ts'
 import { checkImap, serviceSettings, sourceOf } from '../settings.ts'
+import { answerAsWorker } from './workers.ts'
 
 type Health = (path: string) => Promise<HealthAnswer | null>
 
@@ -30,6 +31,8 @@ export async function runService(name: ServiceName, configFile: string | undefin
   try {
     const begin = start[name] as (config: unknown, ports: Ports, health: Health) => Promise<Service>
     services.push(await begin(values, ports, health))
+    const worker = answerAsWorker(() => services.every((service) => service.isReady()), ports.metrics)
+    closeAfter.push({ name: 'worker', close: worker.close })
     if (values.healthListen !== null) {
       const server = await startHealth(values.healthListen, services, ports.metrics)
       closeAfter.unshift({ name: 'health', close: server.close })

@@ -155,7 +155,7 @@ export class Session {
     if (said !== null) this.#options.dismissed(said, this.#client)
     this.#flush()
     this.#state = 'over'
-    this.#abort(new Error('the session was ended'))
+    this.#abort('the session was ended')
     this.#input = none
     this.#socket.end()
     this.#socket.resume() // What still comes is dropped, so that the reply is not lost to a reset.
@@ -176,18 +176,19 @@ export class Session {
 
   #closed(): void {
     this.#state = 'over'
-    this.#abort(new Error('the client went away'))
+    this.#abort('the client went away')
     if (this.#connected) this.#options.disconnected(this.#client)
     this.#connected = false
   }
 
-  #abort(error: Error): void {
-    this.#incoming?.abort(error)
+  #abort(why: string): void {
+    if (this.#incoming === null) return
+    this.#incoming.abort(new Error(why))
     this.#incoming = null
   }
 
   #reset(): void {
-    this.#abort(new Error('the transaction was given up'))
+    this.#abort('the transaction was given up')
     this.#reversePath = null
     this.#forwardPaths = []
     this.#rcptRefused = false

@@ -60,8 +60,10 @@ maillog_file = ${join(folder, 'log')}
 maillog_file_prefixes = ${folder}
 default_transport = smtp:[127.0.0.1]:${options.mailTo ?? 1}
 sender_dependent_default_transport_maps = inline:{{<>=smtp:[127.0.0.1]:${options.bouncesTo ?? 1}}}
-smtpd_relay_restrictions = permit_mynetworks
-smtpd_data_restrictions = static:HOLD
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_data_restrictions = check_client_access static:HOLD
+smtpd_client_connection_count_limit = 0
+default_process_limit = 200
 smtp_host_lookup = native
 `,
   )
