@@ -1,36 +1,51 @@
-/** Each service by its name: how to start it from the settings and the ports. */
+/** Each service by its name: how to start it from the settings and the ports. A process loads only what it starts. */
 import { join } from 'node:path'
 import type { HealthAnswer } from '#lib/runtime/health.ts'
 import type { Values } from '#lib/runtime/settings.ts'
-import { classifyGroup, startClassify } from '#services/classify/service.ts'
-import { startConsole } from '#services/console/service.ts'
-import { forwardGroup, startForward } from '#services/forward/service.ts'
-import { startIngest } from '#services/ingest/service.ts'
-import { startImap } from '#services/quarantine/imap/server.ts'
-import { quarantineGroup, startQuarantine } from '#services/quarantine/service.ts'
-import { imapPassword, imapTls } from './account.ts'
 import type { Ports } from './ports.ts'
 import type { serviceSettings } from './settings.ts'
-
-export const groups = { forward: forwardGroup, classify: classifyGroup, quarantine: quarantineGroup } as const
 
 export const serviceNames = ['ingest', 'forward', 'classify', 'quarantine', 'imap', 'console'] as const
 export type ServiceName = (typeof serviceNames)[number]
 
-type ConfigOf<N extends ServiceName> = Values<(typeof serviceSettings)[N]>
+/** The consumer groups whose offsets the ledger reads. The services own the names; `cli/services.test.ts` compares. */
+export const groups = { forward: 'forward', classify: 'classify', quarantine: 'quarantine' } as const
 
+type ConfigOf<N extends ServiceName> = Values<(typeof serviceSettings)[N]>
 type Health = (path: string) => Promise<HealthAnswer | null>
 
 export const start = {
-  ingest: async (config: ConfigOf<'ingest'>, ports: Ports) => startIngest(config, ports),
-  forward: async (config: ConfigOf<'forward'>, ports: Ports) => startForward(config, ports),
-  classify: async (config: ConfigOf<'classify'>, ports: Ports) => startClassify(config, ports),
-  quarantine: async (config: ConfigOf<'quarantine'>, ports: Ports) => startQuarantine(config, ports),
-  imap: async (config: ConfigOf<'imap'>, ports: Ports) =>
-    startImap(
+  ingest: async (config: ConfigOf<'ingest'>, ports: Ports) => {
+    const { startIngest } = await import('#services/ingest/service.ts')
+    return startIngest(config, ports)
+  },
+  forward: async (config: ConfigOf<'forward'>, ports: Ports) => {
+    const { startForward } = await import('#services/forward/service.ts')
+    return startForward(config, ports)
+  },
+  classify: async (config: ConfigOf<'classify'>, ports: Ports) => {
+    const { startClassify } = await import('#services/classify/service.ts')
+    return startClassify(config, ports)
+  },
+  quarantine: async (config: ConfigOf<'quarantine'>, ports: Ports) => {
+    const { startQuarantine } = await import('#services/quarantine/service.ts')
+    return startQuarantine(config, ports)
+  },
+  imap: async (config: ConfigOf<'imap'>, ports: Ports) => {
+    const { startImap } = await import('#services/quarantine/imap/server.ts')
+    const { imapPassword, imapTls } = await import('./account.ts')
+    return startImap(
       { ...config, imapPassword: config.imapPassword === '' ? imapPassword(config.dataDir) : config.imapPassword },
       { ...ports, viewPath: join(config.dataDir, 'views', 'imap.sqlite'), tls: await imapTls(config) },
-    ),
-  console: async (config: ConfigOf<'console'>, ports: Ports, health: Health) =>
-    startConsole(config, { ...ports, viewPath: join(config.dataDir, 'views', 'console.sqlite'), groups, health }),
+    )
+  },
+  console: async (config: ConfigOf<'console'>, ports: Ports, health: Health) => {
+    const { startConsole } = await import('#services/console/service.ts')
+    return startConsole(config, {
+      ...ports,
+      viewPath: join(config.dataDir, 'views', 'console.sqlite'),
+      groups,
+      health,
+    })
+  },
 }

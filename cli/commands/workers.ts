@@ -32,6 +32,8 @@ export async function runWorkers(count: number, configFile: string | undefined):
   let code = 0
   let question = 0
 
+  // Workers accept by themselves: a connection that is handed from process to process is lost with the one that dies.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({
     exec: process.argv[1] ?? '',
     args: [...(configFile === undefined ? [] : ['--config', configFile]), 'ingest'],
