@@ -424,6 +424,9 @@ describe('TLS', () => {
   })
 })
 
+/** A run of its own takes more: FUZZ_ROUNDS=10000 npm test -- services/ingest/hostile.test.ts */
+const fuzzRounds = Number(process.env['FUZZ_ROUNDS'] ?? 200)
+
 describe('a random dialogue', () => {
   it('crashes nothing, hangs nothing and stores only what was queued', async () => {
     await using ports = await openTestPorts()
@@ -464,7 +467,7 @@ describe('a random dialogue', () => {
       'QUIT\r\n',
     ]
     let queued = 0
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < fuzzRounds; round++) {
       const dialogue = await ingest.open()
       let heard = ''
       dialogue.socket.on('data', (text: string) => {
