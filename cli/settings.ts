@@ -6,7 +6,7 @@ import { logLevels } from '#lib/runtime/logger.ts'
 import * as setting from '#lib/runtime/settings.ts'
 import { classifySettings } from '#services/classify/config.ts'
 import { checkConsole, consoleSettings } from '#services/console/config.ts'
-import { forwardSettings } from '#services/forward/config.ts'
+import { checkForward, forwardSettings } from '#services/forward/config.ts'
 import { checkIngest, ingestSettings } from '#services/ingest/config.ts'
 import { imapSettings, quarantineSettings } from '#services/quarantine/config.ts'
 import { standInSettings } from './stand-in.ts'
@@ -75,7 +75,7 @@ export const sections: readonly Section[] = [
 ]
 
 export function checkUp(values: UpValues): readonly setting.Problem[] {
-  return [...checkIngest(values), ...checkConsole(values), ...checkImap(values)]
+  return [...checkIngest(values), ...checkForward(values), ...checkConsole(values), ...checkImap(values)]
 }
 
 type ImapValues = setting.Values<typeof imapSettings> & { readonly kafkaBrokers: readonly string[] }

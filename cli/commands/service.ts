@@ -4,6 +4,7 @@ import { runServices } from '#lib/runtime/run.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { type Problem, readSettings } from '#lib/runtime/settings.ts'
 import { checkConsole } from '#services/console/config.ts'
+import { checkForward } from '#services/forward/config.ts'
 import { checkIngest } from '#services/ingest/config.ts'
 import { closePorts, openPorts, type Ports, whenLogAnswers } from '../ports.ts'
 import { type ServiceName, start } from '../services.ts'
@@ -14,6 +15,7 @@ type Health = (path: string) => Promise<HealthAnswer | null>
 
 const checks: { readonly [N in ServiceName]?: (values: never) => readonly Problem[] } = {
   ingest: checkIngest,
+  forward: checkForward,
   imap: checkImap,
   console: checkConsole,
 }

@@ -5,14 +5,20 @@
  * A reply of the peer is a value. What goes wrong below that (refused, reset, timed out, 421) is a `SmtpConnectionError`: it
  * says something about the host, not about the message.
  */
-import { connect as connectTcp, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { connect as connectTls } from 'node:tls'
-import { describeError, MailweirError, systemCode } from '#lib/runtime/errors.ts'
+import {
+  HandshakeError,
+  isLoopback,
+  openSocket,
+  type SmtpClientTls,
+  SmtpConnectionError,
+  type SmtpHost,
+  upgrade,
+} from './connect.ts'
 import { DotStuffer } from './content.ts'
 import { isPositive, parseReply, type Reply, replyLine } from './reply.ts'
-
-export type SmtpHost = { readonly host: string; readonly port: number; readonly tls: boolean }
+import { type Origin, xforwardWords } from './xforward.ts'
 
 export type SmtpClientOptions = {
   /** Argument of EHLO. */
@@ -22,6 +28,10 @@ export type SmtpClientOptions = {
   readonly replyMs: number
   /** Waiting for the reply to the end of data. */
   readonly dataEndMs: number
+  /** Absent: no STARTTLS, and a certificate of implicit TLS is verified. */
+  readonly tls?: SmtpClientTls
+  /** Absent: no AUTH. Said under TLS, or to loopback. */
+  readonly auth?: { readonly user: string; readonly password: string }
 }
 
 export type OutgoingPath = { readonly address: string; readonly parameters: Readonly<Record<string, string>> }
@@ -30,25 +40,19 @@ export type OutgoingMessage = {
   readonly reversePath: OutgoingPath
   readonly forwardPaths: readonly OutgoingPath[]
   readonly size: number
-  /** Bytes at hand, or a stream. */
+  /** Bytes at hand, or a stream of `size` bytes. */
   readonly content: Buffer | Readable
-}
-
-export class SmtpConnectionError extends MailweirError {
-  readonly reply: Reply | null
-  /** True: the peer may have taken the message, since it broke off after the end of data was sent. */
-  readonly afterData: boolean
-  constructor(message: string, options: { cause?: unknown; reply?: Reply; afterData?: boolean } = {}) {
-    super('SMTP_CONNECTION', message, { cause: options.cause, retriable: true })
-    this.reply = options.reply ?? null
-    this.afterData = options.afterData ?? false
-  }
+  /** Told with XFORWARD where that is offered. */
+  readonly origin?: Origin
 }
 
 const replyLineMax = 4_096
 const replyLinesMax = 200
 /** Recipients in one go: each costs the peer a reply, and both sides' buffers are bounded. */
 const pipelineMax = 100
+
+/** A chunk so small goes out with MAIL and RCPT, before it is known whether they are taken. */
+const eagerChunkBytes = 64 * 1024
 
 type Waiter = { resolve: (reply: Reply) => void; reject: (error: Error) => void; timer: NodeJS.Timeout }
 
@@ -62,32 +66,84 @@ export class SmtpConnection {
   #dead: SmtpConnectionError | null = null
   #extensions = new Map<string, string>()
   #dataSent = false
+  #isTls: boolean
 
   private constructor(host: SmtpHost, options: SmtpClientOptions, socket: Socket) {
     this.host = host
     this.#options = options
     this.#socket = socket
+    this.#isTls = host.tls
   }
 
-  /** Connects, hears the greeting, says EHLO (or HELO where that is not known). */
+  /** Connects, hears the greeting, says EHLO (or HELO where that is not known), begins TLS, logs in. */
   static async open(host: SmtpHost, options: SmtpClientOptions): Promise<SmtpConnection> {
-    const socket = await openSocket(host, options.connectMs)
+    try {
+      return await SmtpConnection.#open(host, options)
+    } catch (error) {
+      // Opportunistic: a handshake that fails is worth no more than none (RFC 7435 section 3).
+      if (options.tls?.startTls !== 'offered' || !(error instanceof HandshakeError)) throw error
+      return SmtpConnection.#open(host, { ...options, tls: { ...options.tls, startTls: 'off' } })
+    }
+  }
+
+  static async #open(host: SmtpHost, options: SmtpClientOptions): Promise<SmtpConnection> {
+    const socket = await openSocket(host, options.connectMs, options.tls)
     const connection = new SmtpConnection(host, options, socket)
     socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => connection.#read(chunk))
-    socket.on('error', (error) =>
-      connection.#die(new SmtpConnectionError(connection.#text('broke off'), { cause: error })),
-    )
-    socket.on('close', () => connection.#die(new SmtpConnectionError(connection.#text('closed the connection'))))
+    connection.#listen(socket)
     try {
       const greeting = await connection.#reply()
       if (!isPositive(greeting)) throw connection.#refused('does not serve us', greeting)
       await connection.#hello()
+      if (!host.tls && (options.tls?.startTls ?? 'off') !== 'off') await connection.#startTls()
+      if (options.auth !== undefined) await connection.#logIn(options.auth)
     } catch (error) {
       connection.destroy()
       throw error
     }
     return connection
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('error', (error) => this.#die(new SmtpConnectionError(this.#text('broke off'), { cause: error })))
+    socket.on('close', () => this.#die(new SmtpConnectionError(this.#text('closed the connection'))))
+  }
+
+  get isTls(): boolean {
+    return this.#isTls
+  }
+
+  async #startTls(): Promise<void> {
+    const { tls } = this.#options
+    if (!this.offers('STARTTLS')) {
+      if (tls?.startTls === 'required') throw new SmtpConnectionError(this.#text('does not offer STARTTLS'))
+      return
+    }
+    const reply = await this.#command('STARTTLS')
+    if (!isPositive(reply)) {
+      if (tls?.startTls === 'required') throw this.#refused('refuses STARTTLS', reply)
+      return
+    }
+    // Nothing that came in the clear is read after the handshake.
+    this.#input = Buffer.alloc(0)
+    this.#socket = await upgrade(this.#socket, this.host, this.#options.connectMs, tls)
+    this.#isTls = true
+    this.#listen(this.#socket)
+    this.#extensions.clear()
+    await this.#hello()
+  }
+
+  /** AUTH PLAIN (RFC 4954, RFC 4616). */
+  async #logIn({ user, password }: { readonly user: string; readonly password: string }): Promise<void> {
+    if (!this.#isTls && !isLoopback(this.#socket)) {
+      throw new SmtpConnectionError(this.#text('would hear our password in the clear: it needs TLS'))
+    }
+    if (!/\bPLAIN\b/i.test(this.#extensions.get('AUTH') ?? '')) {
+      throw new SmtpConnectionError(this.#text('does not offer AUTH PLAIN'))
+    }
+    const reply = await this.#command(`AUTH PLAIN ${Buffer.from(`\0${user}\0${password}`).toString('base64')}`)
+    if (!isPositive(reply)) throw this.#refused('refuses our credentials', reply)
   }
 
   get isUsable(): boolean {
@@ -135,7 +191,9 @@ export class SmtpConnection {
     }
     const mail = `MAIL FROM:<${message.reversePath.address}>${this.#mailParameters(message)}`
     const rcpts = message.forwardPaths.map((path) => `RCPT TO:<${path.address}>${this.#rcptParameters(path)}`)
+    if (message.origin !== undefined && this.offers('XFORWARD')) await this.#xforward(message.origin)
     const pipelining = this.offers('PIPELINING') && rcpts.length <= pipelineMax
+    if (this.offers('CHUNKING')) return this.#sendChunk(message, mail, rcpts, pipelining)
     const replies = pipelining
       ? await Promise.all(this.#write([mail, ...rcpts, 'DATA']))
       : await this.#oneByOne([mail, ...rcpts], 'DATA')
@@ -159,6 +217,73 @@ export class SmtpConnection {
     }
     await this.#reset()
     return message.forwardPaths.map(() => mailReply)
+  }
+
+  /** One chunk, the last (RFC 3030): no dot-stuffing, and no bytes that could be taken for the end of data. */
+  async #sendChunk(
+    message: OutgoingMessage,
+    mail: string,
+    rcpts: readonly string[],
+    pipelining: boolean,
+  ): Promise<readonly Reply[]> {
+    const { content, size } = message
+    const small = pipelining && Buffer.isBuffer(content) && content.length <= eagerChunkBytes
+    const waiting = small ? this.#write([mail, ...rcpts]) : []
+    const chunk = small ? this.#chunk(content, content.length) : null
+    const replies = small
+      ? await Promise.all(waiting)
+      : pipelining
+        ? await Promise.all(this.#write([mail, ...rcpts]))
+        : await this.#oneByOne([mail, ...rcpts], null)
+    for (const reply of replies) this.#check421(reply)
+    const [mailReply, ...rcptReplies] = replies
+    const goes = mailReply !== undefined && isPositive(mailReply) && rcptReplies.some(isPositive)
+    const reply = chunk !== null ? await chunk : goes ? await this.#chunk(content, size) : null
+    if (reply !== null) this.#check421(reply)
+    if (goes && reply !== null) {
+      // A refused chunk leaves the transaction open (RFC 3030 section 4.2).
+      if (!isPositive(reply)) await this.#reset()
+      return rcptReplies.map((rcpt) => (isPositive(rcpt) ? reply : rcpt))
+    }
+    await this.#reset()
+    if (mailReply === undefined || isPositive(mailReply)) return rcptReplies
+    return message.forwardPaths.map(() => mailReply)
+  }
+
+  async #chunk(content: Buffer | Readable, size: number): Promise<Reply> {
+    const command = `BDAT ${size} LAST\r\n`
+    if (Buffer.isBuffer(content)) {
+      this.#socket.cork()
+      this.#socket.write(command)
+      this.#dataSent = true
+      const reply = this.#reply(this.#options.dataEndMs)
+      this.#socket.write(content)
+      this.#socket.uncork()
+      return reply
+    }
+    this.#socket.write(command)
+    let sent = 0
+    try {
+      for await (const piece of content) {
+        sent += piece.length
+        if (sent > size) throw new Error('the stream is longer than was said')
+        if (!this.#socket.write(piece)) await this.#drained()
+      }
+      if (sent !== size) throw new Error('the stream is shorter than was said')
+    } catch (error) {
+      // Half a message must not be ended like a whole one.
+      this.destroy()
+      throw error
+    }
+    if (this.#dead !== null) throw this.#dead
+    this.#dataSent = true
+    return this.#reply(this.#options.dataEndMs)
+  }
+
+  async #xforward(origin: Origin): Promise<void> {
+    const words = xforwardWords(origin, this.#extensions.get('XFORWARD') ?? '')
+    // Where it is refused the message goes all the same: it is only told less.
+    if (words.length > 0) this.#check421(await this.#command(`XFORWARD ${words.join(' ')}`))
   }
 
   #mailParameters(message: OutgoingMessage): string {
@@ -186,14 +311,14 @@ export class SmtpConnection {
       .join('')
   }
 
-  async #oneByOne(commands: readonly string[], last: string): Promise<Reply[]> {
+  async #oneByOne(commands: readonly string[], last: string | null): Promise<Reply[]> {
     const replies: Reply[] = []
     for (const command of commands) {
       const reply = await this.#command(command)
       replies.push(reply)
       if (replies.length === 1 && !isPositive(reply)) return replies
     }
-    if (replies.slice(1).some(isPositive)) replies.push(await this.#command(last))
+    if (last !== null && replies.slice(1).some(isPositive)) replies.push(await this.#command(last))
     return replies
   }
 
@@ -349,30 +474,4 @@ export class SmtpConnection {
     this.#dataSent = false
     this.#die(new SmtpConnectionError(this.#text('was left')))
   }
-}
-
-function openSocket(host: SmtpHost, connectMs: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const where = `${host.host}:${host.port}`
-    const socket: Socket = host.tls
-      ? connectTls({ host: host.host, port: host.port, servername: host.host })
-      : connectTcp({ host: host.host, port: host.port })
-    const timer = setTimeout(() => {
-      socket.destroy()
-      reject(new SmtpConnectionError(`${where} did not answer within ${connectMs} ms`))
-    }, connectMs)
-    socket.once(host.tls ? 'secureConnect' : 'connect', () => {
-      clearTimeout(timer)
-      socket.removeAllListeners('error')
-      resolve(socket)
-    })
-    socket.once('error', (error) => {
-      clearTimeout(timer)
-      reject(
-        new SmtpConnectionError(`cannot connect to ${where} (${systemCode(error) ?? describeError(error)})`, {
-          cause: error,
-        }),
-      )
-    })
-  })
 }

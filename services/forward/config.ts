@@ -1,4 +1,5 @@
 /** Settings of forward. */
+import { existsSync } from 'node:fs'
 import * as setting from '#lib/runtime/settings.ts'
 
 export const forwardSettings = {
@@ -39,6 +40,22 @@ export const forwardSettings = {
     meaning:
       'a legacy host that does not answer a command in this time is down; the end of data gets five times as long',
   }),
+  forwardTls: setting.choice('FORWARD_TLS', ['offered', 'required', 'off'], 'offered', {
+    meaning: 'STARTTLS to legacy hosts of smtp://: where it is offered, always, or never',
+  }),
+  forwardTlsVerify: setting.flag('FORWARD_TLS_VERIFY', false, {
+    meaning: 'the certificate of a legacy host has to be valid for its name; otherwise its host is taken for down',
+  }),
+  forwardTlsCa: setting.optionalText('FORWARD_TLS_CA', {
+    meaning: "file of the legacy hosts' certificate authority, PEM; absent: those of the system",
+  }),
+  forwardUser: setting.text('FORWARD_USER', '', {
+    meaning: 'user of AUTH PLAIN to legacy hosts, under TLS or to loopback; empty: no AUTH',
+  }),
+  forwardPassword: setting.text('FORWARD_PASSWORD', '', { meaning: 'its password', secret: true }),
+  forwardOrigin: setting.flag('FORWARD_ORIGIN', true, {
+    meaning: 'legacy hosts that offer XFORWARD are told the client, its port and its HELO',
+  }),
   retryFirstMs: setting.integer('RETRY_FIRST_MS', 60_000, {
     unit: 'milliseconds',
     min: 10,
@@ -60,8 +77,19 @@ export const forwardSettings = {
   }),
   lookAlike: setting.choice('FORWARD_LOOK_ALIKE', ['normalise', 'dead'], 'normalise', {
     meaning:
-      'a message with a look-alike of the end of data (a lone dot between bare CR or LF): its line ends are made CR LF, or it goes to mail.dead',
+      'a message with a look-alike of the end of data (a lone dot between bare CR or LF), where the host does not offer CHUNKING: its line ends are made CR LF, or it goes to mail.dead',
   }),
 } as const
 
 export type ForwardConfig = setting.Values<typeof forwardSettings>
+
+/** Rules between the settings of forward. */
+export function checkForward(values: ForwardConfig): readonly setting.Problem[] {
+  if (values.forwardTlsCa === null || existsSync(values.forwardTlsCa)) return []
+  return [
+    {
+      variable: 'FORWARD_TLS_CA',
+      line: `FORWARD_TLS_CA=${JSON.stringify(values.forwardTlsCa)}: expected a file that exists`,
+    },
+  ]
+}

@@ -8,7 +8,8 @@
 import type { Clock } from '#lib/runtime/clock.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { type Backoff, backoffDelay } from '#lib/runtime/retry.ts'
-import { type SmtpClientOptions, SmtpConnection, SmtpConnectionError, type SmtpHost } from '#lib/smtp/client.ts'
+import { type SmtpClientOptions, SmtpConnection } from '#lib/smtp/client.ts'
+import { SmtpConnectionError, type SmtpHost } from '#lib/smtp/connect.ts'
 
 export type HostsOptions = {
   readonly hosts: readonly SmtpHost[]

@@ -1,13 +1,14 @@
 /**
  * One message → one outcome for each open recipient. The bytes and the envelope are those that came in; the one
- * exception is a message with a look-alike of the end of data, which is never sent as it is by DATA.
+ * exception is a message with a look-alike of the end of data, which is never sent as it is by DATA: it goes as a chunk where
+ * that is offered, otherwise with its line ends made CR LF, or not at all.
  */
 
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
 import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
-import { SmtpConnectionError } from '#lib/smtp/client.ts'
+import { SmtpConnectionError } from '#lib/smtp/connect.ts'
 import { hasLookAlike, LineEndNormaliser, LookAlikeFinder } from '#lib/smtp/content.ts'
 import { isPositive, isTransient, type Reply } from '#lib/smtp/reply.ts'
 import type { Claim, Envelope } from '#schemas/types.ts'
@@ -44,6 +45,8 @@ export type RelayPorts = {
   readonly hosts: Hosts
   readonly objects: Objects
   readonly lookAlike: 'normalise' | 'dead'
+  /** Whether hosts that offer XFORWARD are told who gave us the message. */
+  readonly tellOrigin: boolean
 }
 
 export async function relay(message: Relayed, open: readonly number[], ports: RelayPorts): Promise<RelayResult> {
@@ -52,14 +55,17 @@ export async function relay(message: Relayed, open: readonly number[], ports: Re
   if (lookAlike === null) {
     return { kind: 'unsendable', reason: 'claim-missing', detail: `The object ${message.claim?.key} is not there` }
   }
-  if (lookAlike && ports.lookAlike === 'dead') {
-    return { kind: 'unsendable', reason: 'look-alike', detail: 'The message holds a look-alike of the end of data' }
-  }
   for (;;) {
     const lease = await ports.hosts.take()
     if (lease === null) return { kind: 'stopped' }
     try {
-      const content = await contentOf(message, lookAlike, ports.objects)
+      // A chunk has a length: nothing in it can be taken for its end.
+      const normalise = lookAlike && !lease.connection.offers('CHUNKING')
+      if (normalise && ports.lookAlike === 'dead') {
+        lease.release()
+        return { kind: 'unsendable', reason: 'look-alike', detail: 'The message holds a look-alike of the end of data' }
+      }
+      const content = await contentOf(message, normalise, ports.objects)
       if (content === null) {
         lease.release()
         return { kind: 'unsendable', reason: 'claim-missing', detail: `The object ${message.claim?.key} is not there` }
@@ -69,13 +75,14 @@ export async function relay(message: Relayed, open: readonly number[], ports: Re
         forwardPaths: open.flatMap((index) => message.envelope.forwardPaths[index] ?? []),
         size: Buffer.isBuffer(content) ? content.length : message.size,
         content,
+        ...(ports.tellOrigin ? { origin: message.envelope.client } : {}),
       })
       lease.release()
       const outcomes = open.map((index, at): RecipientOutcome => {
         const reply = replies[at] ?? { code: 451, enhancedStatus: '4.3.0', text: 'no reply for this recipient' }
         return { index, reply, kind: isPositive(reply) ? 'delivered' : isTransient(reply) ? 'deferred' : 'dead' }
       })
-      return { kind: 'sent', host: lease.host, outcomes, normalised: lookAlike }
+      return { kind: 'sent', host: lease.host, outcomes, normalised: normalise }
     } catch (error) {
       if (error instanceof SmtpConnectionError) {
         lease.fail(error)

@@ -4,6 +4,7 @@
  * Order: send, record the outcome (mail.retry, mail.dead, mail.events), commit. So at least once: a message goes twice where
  * we crash between the legacy system's 250 and the commit; nothing is lost. Offsets commit in order while many are in flight.
  */
+import { readFileSync } from 'node:fs'
 import type { Consumer, Log, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -80,6 +81,12 @@ class ForwardService implements Service {
         connectMs: config.forwardConnectMs,
         replyMs: config.forwardReplyMs,
         dataEndMs: config.forwardReplyMs * 5,
+        tls: {
+          startTls: config.forwardTls,
+          verify: config.forwardTlsVerify,
+          ...(config.forwardTlsCa === null ? {} : { ca: readFileSync(config.forwardTlsCa) }),
+        },
+        ...(config.forwardUser === '' ? {} : { auth: { user: config.forwardUser, password: config.forwardPassword } }),
       },
       clock: ports.clock,
       logger: ports.logger,
@@ -179,6 +186,7 @@ class ForwardService implements Service {
       hosts: this.#hosts,
       objects: this.#ports.objects,
       lookAlike: this.#config.lookAlike,
+      tellOrigin: this.#config.forwardOrigin,
     })
     if (result.kind === 'stopped') throw new MailweirError('LOG_CLOSED', 'Forward is stopping', { retriable: true })
     const state = await settle(message, result, this.#outcome)
