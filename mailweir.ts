@@ -99,6 +99,19 @@ program
   .action(async (options) => end((await import('#cli/commands/replay.ts')).runReplay(configFile(), options)))
 
 program
+  .command('redrive')
+  .description('sends dead letters to the legacy system once more')
+  .option('--id <id...>', 'only these messages')
+  .option('--reason <reason>', 'only those dead for this reason: rejected, expired, look-alike, claim-missing')
+  .option('--reply <text>', 'only those whose refusal holds this text')
+  .option('--from <time>', 'only what died since then, as 2026-11-24T12:00:00Z or 2026-11-24')
+  .option('--to <time>', 'and before then')
+  .option('--dry-run', 'only say which')
+  .option('--again', 'also what was driven again before')
+  .option('--rate <n>', 'messages a second', whole, 50)
+  .action(async (options) => end((await import('#cli/commands/redrive.ts')).runRedrive(configFile(), options)))
+
+program
   .command('demo')
   .description('sends mail of our own making to SMTP_LISTEN')
   .option('--count <n>', 'messages', whole, 200)

@@ -44,8 +44,8 @@ export const topics = [
     partitions: 'raw',
     cleanup: 'delete',
     retentionDays: 30,
-    writers: ['ingest', 'forward', 'classify', 'quarantine'],
-    readers: ['console', 'replay'],
+    writers: ['ingest', 'forward', 'classify', 'quarantine', 'redrive'],
+    readers: ['console', 'replay', 'redrive'],
   },
   {
     name: 'mail.retry',
@@ -54,8 +54,8 @@ export const topics = [
     partitions: 'few',
     cleanup: 'compact',
     retentionDays: null,
-    writers: ['forward'],
-    readers: ['forward'],
+    writers: ['forward', 'redrive'],
+    readers: ['forward', 'redrive'],
   },
   {
     name: 'mail.dead',
@@ -65,7 +65,7 @@ export const topics = [
     cleanup: 'delete',
     retentionDays: 30,
     writers: ['forward', 'classify', 'quarantine'],
-    readers: ['console'],
+    readers: ['console', 'redrive'],
   },
   {
     name: 'mail.index',

@@ -196,7 +196,7 @@ export type Location = {
 export type Event = {
   /** Message id. */
   readonly messageId: string
-  /** accepted, forwarded, deferred, rejected, classified, routed, stored, expired, held, erased, undecodable. */
+  /** accepted, forwarded, deferred, rejected, classified, routed, stored, expired, held, erased, undecodable, redriven. */
   readonly type: string
   /** Epoch milliseconds. */
   readonly at: number
@@ -220,7 +220,7 @@ export type Event = {
   readonly addedDelayMs: number
   /** deferred: next attempt, epoch milliseconds. */
   readonly dueAt: number
-  /** forwarded, deferred, rejected: state of the whole message after this step: forwarded, waiting, dead. */
+  /** forwarded, deferred, rejected, redriven: state of the whole message after this step: forwarded, waiting, dead. */
   readonly state: string
   /** accepted: forward-paths; forwarded, deferred, rejected: those concerned; classified: those of the verdict. */
   readonly recipients: readonly EventRecipient[]

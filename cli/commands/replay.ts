@@ -14,6 +14,7 @@ import { classifySettings, optOutPatterns } from '#services/classify/config.ts'
 import { claimBytesRead, classifiedEvent } from '#services/classify/service.ts'
 import { closePorts, openPorts } from '../ports.ts'
 import { portSettings, sourceOf } from '../settings.ts'
+import { timeOf } from '../time.ts'
 
 export type ReplayOptions = {
   /** Epoch milliseconds; `to` is not in the range. */
@@ -66,19 +67,6 @@ export async function runReplay(
   } finally {
     await closePorts(ports)
   }
-}
-
-function timeOf(option: string, text: string): number {
-  const at = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN
-  if (Number.isNaN(at)) {
-    throw new MailweirError(
-      'SETTINGS_WRONG',
-      `${option}=${JSON.stringify(text)}: expected a date or a time with its zone, for example 2026-11-24 or 2026-11-24T12:00:00Z`,
-    )
-  }
-  return at
 }
 
 export async function replay(

@@ -248,8 +248,9 @@ export class EventView {
   }
 
   #settled(event: Event, before: string, count: (entry: keyof Counts, n: number) => void): void {
-    // What is forwarded or dead stays so: a late repeat of an earlier step changes nothing.
-    if (before === 'forwarded' || before === 'dead') return
+    // What is forwarded or dead stays so: a late repeat of an earlier step changes nothing. But a person may drive the dead again.
+    const isRedriven = event.type === 'redriven' && before === 'dead'
+    if ((before === 'forwarded' || before === 'dead') && !isRedriven) return
     const { partition, offset } = event.position
     this.#prepare('UPDATE messages SET state = ?, reply = ? WHERE partition = ? AND offset = ?').run(
       event.state,
@@ -259,6 +260,7 @@ export class EventView {
     )
     if (before === event.state) return
     if (before === 'waiting') count('deferred', -1)
+    if (before === 'dead') count('dead', -1)
     count(event.state === 'waiting' ? 'deferred' : event.state === 'dead' ? 'dead' : 'forwarded', 1)
   }
 

@@ -1,0 +1,211 @@
+/**
+ * `mailweir redrive`: dead letters once more to the legacy system, by way of mail.retry, so that forward treats them like any that it
+ * deferred: the recipients that were refused, alone. What was driven again once is passed over, and so is what is still retried.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Log, LogRecord } from '#lib/log/log.ts'
+import { partitionOf } from '#lib/log/partition.ts'
+import type { Clock } from '#lib/runtime/clock.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import { readSettings } from '#lib/runtime/settings.ts'
+import type { Codec } from '#schemas/codec.ts'
+import { event } from '#schemas/events.ts'
+import { fewPartitions } from '#schemas/topics.ts'
+import type { Dead, Envelope } from '#schemas/types.ts'
+import { closePorts, openPorts } from '../ports.ts'
+import { portSettings, sourceOf } from '../settings.ts'
+import { timeOf } from '../time.ts'
+
+export type RedriveFilter = {
+  /** Empty: any. */
+  readonly ids: readonly string[]
+  /** As in mail.dead: rejected, expired, claim-missing, look-alike. */
+  readonly reason: string | null
+  /** Part of the reply that refused it. */
+  readonly reply: string | null
+  /** Of the dead letter, epoch milliseconds; `to` is not in the range. */
+  readonly from: number
+  readonly to: number
+}
+
+export type RedriveOptions = RedriveFilter & {
+  readonly dryRun: boolean
+  /** Also what was driven again before. */
+  readonly again: boolean
+  /** Messages a second. */
+  readonly rate: number
+}
+
+export type RedriveSummary = {
+  readonly redriven: number
+  /** No message: an undecodable record. */
+  readonly unsendable: number
+  /** Driven again before. */
+  readonly before: number
+  /** In mail.retry at this moment. */
+  readonly retried: number
+}
+
+type RedrivePorts = { readonly log: Log; readonly codec: Codec; readonly clock: Clock }
+
+export async function runRedrive(
+  configFile: string | undefined,
+  options: {
+    readonly id?: readonly string[]
+    readonly reason?: string
+    readonly reply?: string
+    readonly from?: string
+    readonly to?: string
+    readonly dryRun?: boolean
+    readonly again?: boolean
+    readonly rate: number
+  },
+): Promise<number> {
+  const values = readSettings('mailweir redrive', portSettings, sourceOf(configFile), {
+    fallbacks: { LOG_LEVEL: 'warn' },
+  })
+  const filter: RedriveOptions = {
+    ids: options.id ?? [],
+    reason: options.reason ?? null,
+    reply: options.reply ?? null,
+    from: options.from === undefined ? 0 : timeOf('--from', options.from),
+    to: options.to === undefined ? Date.now() : timeOf('--to', options.to),
+    dryRun: options.dryRun ?? false,
+    again: options.again ?? false,
+    rate: Math.max(1, options.rate),
+  }
+  const ports = await openPorts(values, 'redrive')
+  try {
+    const summary = await redrive(filter, ports, (letter) => {
+      process.stdout.write(`${letter.id} ${letter.reason} ${letter.reply}\n`)
+    })
+    process.stdout.write(
+      `${summary.redriven} messages ${filter.dryRun ? 'would go' : 'go'} to the legacy system again; passed over: ${summary.before} driven before, ${summary.retried} still retried, ${summary.unsendable} that are no messages\n`,
+    )
+    return 0
+  } finally {
+    await closePorts(ports)
+  }
+}
+
+export async function redrive(
+  options: RedriveOptions,
+  ports: RedrivePorts,
+  each: (letter: Dead) => void,
+): Promise<RedriveSummary> {
+  const summary = { redriven: 0, unsendable: 0, before: 0, retried: 0 }
+  const before = options.again ? new Set<string>() : await redrivenBefore(ports)
+  const retried = await retriedNow(ports)
+  for await (const record of all(ports.log, 'mail.dead')) {
+    const letter = decode(() => ports.codec.decode('dead', record.value))
+    if (letter === null || !fits(letter, options)) continue
+    const place = placeOf(record)
+    if (letter.envelope === null || letter.id === '' || letter.topic !== 'mail.raw') summary.unsendable++
+    else if (before.has(place)) summary.before++
+    else if (retried.has(letter.id)) summary.retried++
+    else {
+      summary.redriven++
+      // Of one message there may be two letters: the second waits until the first is settled.
+      retried.add(letter.id)
+      each(letter)
+      if (options.dryRun) continue
+      await drive(letter, letter.envelope, place, ports)
+      await sleep(1000 / options.rate)
+    }
+  }
+  return summary
+}
+
+const fits = (letter: Dead, { ids, reason, reply, from, to }: RedriveFilter): boolean =>
+  (ids.length === 0 || ids.includes(letter.id)) &&
+  (reason === null || letter.reason === reason) &&
+  (reply === null || letter.reply.includes(reply)) &&
+  letter.at >= from &&
+  letter.at < to
+
+/** First the event, then the record: the console has to know that it waits before forward says what became of it. */
+async function drive(
+  letter: Dead,
+  envelope: Envelope,
+  place: string,
+  { log, codec, clock }: RedrivePorts,
+): Promise<void> {
+  const at = clock.now()
+  await log.append('mail.events', {
+    key: letter.id,
+    partition: letter.position.partition,
+    value: codec.encode(
+      'event',
+      event({
+        messageId: letter.id,
+        type: 'redriven',
+        at,
+        service: 'redrive',
+        position: letter.position,
+        state: 'waiting',
+        dueAt: at,
+        detail: place,
+      }),
+    ),
+  })
+  await log.append('mail.retry', {
+    key: letter.id,
+    partition: partitionOf(letter.id, fewPartitions),
+    value: codec.encode('retry', {
+      id: letter.id,
+      position: letter.position,
+      // Its age counts from now: otherwise it would be too old for a second try.
+      receivedAt: at,
+      envelope,
+      open: letter.open,
+      anyDead: false,
+      attempts: 0,
+      dueAt: at,
+      reply: letter.reply,
+      size: letter.bytes?.length ?? letter.claim?.size ?? 0,
+      sha256: letter.claim?.sha256 ?? Buffer.alloc(32),
+      bytes: letter.bytes,
+      claim: letter.claim,
+    }),
+  })
+}
+
+const placeOf = ({ partition, offset }: LogRecord): string => `mail.dead ${partition}-${offset}`
+
+async function redrivenBefore({ log, codec }: RedrivePorts): Promise<Set<string>> {
+  const places = new Set<string>()
+  for await (const record of all(log, 'mail.events')) {
+    const told = decode(() => codec.decode('event', record.value))
+    if (told?.type === 'redriven') places.add(told.detail)
+  }
+  return places
+}
+
+async function retriedNow({ log }: RedrivePorts): Promise<Set<string>> {
+  const ids = new Set<string>()
+  for await (const { key, value } of all(log, 'mail.retry')) {
+    if (key === null) continue
+    if (value === null) ids.delete(key)
+    else ids.add(key)
+  }
+  return ids
+}
+
+async function* all(log: Log, topic: string): AsyncGenerator<LogRecord> {
+  const offsets = await log.admin.offsets(topic)
+  const range = {
+    from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
+    to: new Map(offsets.map(({ partition, end }) => [partition, end])),
+  }
+  for await (const records of log.read(topic, range)) yield* records
+}
+
+/** Null: the record cannot be read. Whoever met it first has counted it. */
+function decode<T>(read: () => T): T | null {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MailweirError && error.retriable) throw error
+    return null
+  }
+}
