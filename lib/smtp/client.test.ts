@@ -143,6 +143,28 @@ describe('chunks', () => {
     await connection.quit()
   })
 
+  it('that are on their way when the server hangs up make one error, which is told', async () => {
+    const unhandled: unknown[] = []
+    const listener = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', listener)
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.write('220 x\r\n')
+      socket.on('data', (chunk) => {
+        if (chunk.toString().startsWith('EHLO')) socket.write('250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n')
+        else socket.destroy()
+      })
+    })
+    const port = await freePort()
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    const connection = await SmtpConnection.open(at(port), options)
+    await assert.rejects(connection.send(message(Buffer.from('x\r\n'), 3)), { code: 'SMTP_CONNECTION' })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    process.removeListener('unhandledRejection', listener)
+    server.close()
+    assert.deepEqual(unhandled, [])
+  })
+
   it('are not ended like a whole message where the stream breaks or lies', async () => {
     using front = await startFront()
     for (const pieces of [['short'], ['much too long for it']]) {

@@ -230,6 +230,7 @@ export class SmtpConnection {
     const small = pipelining && Buffer.isBuffer(content) && content.length <= eagerChunkBytes
     const waiting = small ? this.#write([mail, ...rcpts]) : []
     const chunk = small ? this.#chunk(content, content.length) : null
+    chunk?.catch(() => {}) // Where MAIL fails first, that is what is told.
     const replies = small
       ? await Promise.all(waiting)
       : pipelining
