@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { listenSettings, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { testMessages } from '#lib/testing/messages.ts'
@@ -47,13 +48,7 @@ describe('mailweir ingest --workers', () => {
     assert.equal(await ingest.end('SIGTERM'), 0, ingest.stderr())
     const log = openEmbeddedLog({ path: `${folder.path}/log.sqlite`, logger: silentLogger, recordBytesMax: 1_048_576 })
     const stored = new Set<string | null>()
-    const offsets = await log.admin.offsets('mail.raw')
-    for await (const records of log.read('mail.raw', {
-      from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
-      to: new Map(offsets.map(({ partition, end }) => [partition, end])),
-    })) {
-      for (const { key } of records) stored.add(key)
-    }
+    for await (const { key } of readAll(log, 'mail.raw')) stored.add(key)
     await log.close()
     assert.deepEqual(
       ids.filter((id) => !stored.has(id)),

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { SmtpConnection } from '#lib/smtp/client.ts'
 import { listenSettings, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
@@ -56,16 +57,10 @@ describe('bad input', () => {
     assert.equal(ledger.undecodable, 4)
     assert.equal(ledger.balanced, true)
     const codec = await openCodec({ registryUrl: null })
-    const offsets = await log.admin.offsets('mail.dead')
     const dead: string[] = []
-    for await (const records of log.read('mail.dead', {
-      from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
-      to: new Map(offsets.map(({ partition, end }) => [partition, end])),
-    })) {
-      for (const record of records) {
-        const letter = codec.decode('dead', record.value)
-        dead.push(`${letter.service} ${letter.topic} ${letter.reason}`)
-      }
+    for await (const record of readAll(log, 'mail.dead')) {
+      const letter = codec.decode('dead', record.value)
+      dead.push(`${letter.service} ${letter.topic} ${letter.reason}`)
     }
     await log.close()
     const count = (text: string): number => dead.filter((line) => line === text).length

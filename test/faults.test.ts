@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
 import { openKafkaLog } from '#lib/log/kafka.ts'
 import type { Log } from '#lib/log/log.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
 import { listenSettings, type Running, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
@@ -22,14 +23,8 @@ import { temporaryFolder } from '#lib/testing/temporary.ts'
 const rounds = Number(process.env['FAULT_ROUNDS'] ?? 6)
 
 async function idsIn(log: Log): Promise<string[]> {
-  const offsets = await log.admin.offsets('mail.raw')
   const ids: string[] = []
-  for await (const records of log.read('mail.raw', {
-    from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
-    to: new Map(offsets.map(({ partition, end }) => [partition, end])),
-  })) {
-    for (const { key } of records) ids.push(key ?? '')
-  }
+  for await (const { key } of readAll(log, 'mail.raw')) ids.push(key ?? '')
   return ids
 }
 

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
@@ -96,7 +97,7 @@ export async function redrive(
   const summary = { redriven: 0, unsendable: 0, before: 0, retried: 0 }
   const before = options.again ? new Set<string>() : await redrivenBefore(ports)
   const retried = await retriedNow(ports)
-  for await (const record of all(ports.log, 'mail.dead')) {
+  for await (const record of readAll(ports.log, 'mail.dead')) {
     const letter = decode(() => ports.codec.decode('dead', record.value))
     if (letter === null || !fits(letter, options)) continue
     const place = placeOf(record)
@@ -174,7 +175,7 @@ const placeOf = ({ partition, offset }: LogRecord): string => `mail.dead ${parti
 
 async function redrivenBefore({ log, codec }: RedrivePorts): Promise<Set<string>> {
   const places = new Set<string>()
-  for await (const record of all(log, 'mail.events')) {
+  for await (const record of readAll(log, 'mail.events')) {
     const told = decode(() => codec.decode('event', record.value))
     if (told?.type === 'redriven') places.add(told.detail)
   }
@@ -183,21 +184,12 @@ async function redrivenBefore({ log, codec }: RedrivePorts): Promise<Set<string>
 
 async function retriedNow({ log }: RedrivePorts): Promise<Set<string>> {
   const ids = new Set<string>()
-  for await (const { key, value } of all(log, 'mail.retry')) {
+  for await (const { key, value } of readAll(log, 'mail.retry')) {
     if (key === null) continue
     if (value === null) ids.delete(key)
     else ids.add(key)
   }
   return ids
-}
-
-async function* all(log: Log, topic: string): AsyncGenerator<LogRecord> {
-  const offsets = await log.admin.offsets(topic)
-  const range = {
-    from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
-    to: new Map(offsets.map(({ partition, end }) => [partition, end])),
-  }
-  for await (const records of log.read(topic, range)) yield* records
 }
 
 /** Null: the record cannot be read. Whoever met it first has counted it. */

@@ -3,6 +3,10 @@ import type { Server } from 'node:net'
 import { MailweirError } from './errors.ts'
 import type { ListenAddress } from './settings.ts'
 
+/** Whether only this machine can reach an address to listen on. */
+export const isLoopbackHost = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+
 /** Listens and gives the port, which differs from the asked one where that was 0. */
 export function listenOn(server: Server, listen: ListenAddress, setting: string): Promise<number> {
   return new Promise((resolve, reject) => {

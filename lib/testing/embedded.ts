@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
 import type { Log } from '#lib/log/log.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import { openFiles } from '#lib/objects/files.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import { type Clock, systemClock } from '#lib/runtime/clock.ts'
@@ -38,14 +39,7 @@ export async function openTestPorts(partitions = 2): Promise<TestPorts> {
   await log.admin.ensureTopics(topicSpecs(partitions))
   const codec = await openCodec({ registryUrl: null })
   const read: TestPorts['read'] = async (topic) => {
-    const offsets = await log.admin.offsets(topic)
-    const found = []
-    for await (const records of log.read(topic, {
-      from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
-      to: new Map(offsets.map(({ partition, end }) => [partition, end])),
-    })) {
-      found.push(...records)
-    }
+    const found = await Array.fromAsync(readAll(log, topic))
     return found.sort((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
   }
   return {

@@ -2,16 +2,16 @@
  * The console's HTTP side, without listening, so that tests inject requests. JSON under /api/, one page, and the process's health
  * and metrics, which need no token.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { hasCode, MailweirError } from '#lib/runtime/errors.ts'
 import type { HealthAnswer } from '#lib/runtime/health.ts'
+import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
+import { isSameSecret } from '#lib/runtime/secret.ts'
 import type { Location } from '#schemas/types.ts'
-import { isLoopbackHost } from './config.ts'
 import { readContent } from './content.ts'
 import type { Ledger } from './ledger.ts'
 import type { EventView, MessageRow } from './view/view.ts'
@@ -149,12 +149,8 @@ function refuseToken(request: FastifyRequest, token: string): Refusal {
             .toString('utf8')
             .replace(/^[^:]*:/, '')
         : ''
-  return isSame(given, token) ? null : { status: 401, error: 'This needs the token of CONSOLE_TOKEN' }
+  return isSameSecret(given, token) ? null : { status: 401, error: 'This needs the token of CONSOLE_TOKEN' }
 }
-
-/** Compares without telling by its time how much was right. */
-const isSame = (a: string, b: string): boolean =>
-  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest())
 
 const hasClientFault = (error: unknown): error is Error & { statusCode: number } =>
   error instanceof Error &&

@@ -1,4 +1,5 @@
 /** Settings of the console. */
+import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import * as setting from '#lib/runtime/settings.ts'
 
 export const consoleSettings = {
@@ -23,9 +24,6 @@ export const consoleSettings = {
 } as const
 
 export type ConsoleConfig = setting.Values<typeof consoleSettings>
-
-export const isLoopbackHost = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 /** A console that others can reach shows people's mail: it has to ask for a token. */
 export function checkConsole(values: ConsoleConfig): readonly setting.Problem[] {

@@ -1,5 +1,6 @@
 /** Settings of ingest. */
 import { BlockList, isIP } from 'node:net'
+import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import * as setting from '#lib/runtime/settings.ts'
 
 function parsePatterns(value: unknown): RegExp[] | null {
@@ -132,12 +133,10 @@ export const ingestSettings = {
 
 export type IngestConfig = setting.Values<typeof ingestSettings>
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
-
 /** Rules between the settings of ingest and those of the log. */
 export function checkIngest(values: IngestConfig & { readonly recordBytesMax: number }): readonly setting.Problem[] {
   const problems: setting.Problem[] = []
-  if (values.mailDomains.includes('*') && !isLoopback(values.smtpListen.host)) {
+  if (values.mailDomains.includes('*') && !isLoopbackHost(values.smtpListen.host)) {
     problems.push({
       variable: 'MAIL_DOMAINS',
       line: `MAIL_DOMAINS="*" with SMTP_LISTEN on ${values.smtpListen.host}: expected domains, because an open relay would be reachable from outside`,

@@ -2,7 +2,6 @@
  * The IMAP service: a view built from `mail.index`, and the listeners. It does not serve before the view has caught up with what
  * the log held when it started.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Follower, Log } from '#lib/log/log.ts'
@@ -12,6 +11,7 @@ import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
 import { persist } from '#lib/runtime/retry.ts'
+import { isSameSecret } from '#lib/runtime/secret.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -195,9 +195,9 @@ class ImapService implements Imap {
       idleMs: this.#config.imapIdleMs,
       applied: (partition, offset) => this.#applied(partition, offset, appliedMs),
       authenticate: async (user, password) =>
-        same(user, this.#config.imapUser) &&
+        isSameSecret(user, this.#config.imapUser) &&
         this.#config.imapPassword !== '' &&
-        same(password, this.#config.imapPassword),
+        isSameSecret(password, this.#config.imapPassword),
       startTls: async (wire) => {
         const socket = wire.socket
         socket.removeAllListeners('data')
@@ -261,7 +261,3 @@ class ImapService implements Imap {
     this.#end.resolve()
   }
 }
-
-/** Compares without telling by its time how much was right. */
-const same = (a: string, b: string): boolean =>
-  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest())

@@ -4,6 +4,7 @@
  */
 import type { Log } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { fewPartitions } from '#schemas/topics.ts'
@@ -11,18 +12,11 @@ import { fewPartitions } from '#schemas/topics.ts'
 const key = 'epoch'
 
 export async function readEpoch(log: Log, codec: Codec): Promise<number | null> {
-  const offsets = await log.admin.offsets('mail.folders')
-  const range = {
-    from: new Map(offsets.map(({ partition, earliest }) => [partition, earliest])),
-    to: new Map(offsets.map(({ partition, end }) => [partition, end])),
-  }
   let epoch: number | null = null
-  for await (const records of log.read('mail.folders', range)) {
-    for (const record of records) {
-      if (record.key !== key || record.value === null) continue
-      const folder = codec.decode('folder', record.value)
-      if (folder.type === 'epoch') epoch = folder.value
-    }
+  for await (const record of readAll(log, 'mail.folders')) {
+    if (record.key !== key || record.value === null) continue
+    const folder = codec.decode('folder', record.value)
+    if (folder.type === 'epoch') epoch = folder.value
   }
   return epoch
 }
