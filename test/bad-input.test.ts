@@ -92,7 +92,7 @@ describe('bad input', () => {
         connection.send({
           reversePath: { address: '', parameters: {} },
           forwardPaths: [{ address: 'b@bounces.example.com', parameters: {} }],
-          size,
+          size: size + 100,
           content: broken,
         }),
       )
