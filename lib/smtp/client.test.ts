@@ -143,6 +143,21 @@ describe('chunks', () => {
     await connection.quit()
   })
 
+  it('are sent once, though the reply comes before the stream has said that it has ended', async () => {
+    using front = await startFront()
+    const connection = await SmtpConnection.open(at(front.port), options)
+    for (let n = 0; n < 3; n++) {
+      const late = async function* () {
+        yield Buffer.from('all of it')
+        await new Promise((resolve) => setTimeout(resolve, 80))
+      }
+      const [reply] = await connection.send(message(Readable.from(late()), 9))
+      assert.equal(reply?.code, 250)
+    }
+    assert.equal(front.received.length, 3)
+    await connection.quit()
+  })
+
   it('that are on their way when the server hangs up make one error, which is told', async () => {
     const unhandled: unknown[] = []
     const listener = (error: unknown): void => void unhandled.push(error)

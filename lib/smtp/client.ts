@@ -66,6 +66,8 @@ export class SmtpConnection {
   #dead: SmtpConnectionError | null = null
   #extensions = new Map<string, string>()
   #dataSent = false
+  /** While a chunk is streamed: a reply that nobody waits for yet. */
+  #early: Reply[] | null = null
   #isTls: boolean
 
   private constructor(host: SmtpHost, options: SmtpClientOptions, socket: Socket) {
@@ -263,6 +265,8 @@ export class SmtpConnection {
       return reply
     }
     this.#socket.write(command)
+    // The reply may come before we know that all has been written, or in the midst of it.
+    this.#early = []
     let sent = 0
     try {
       for await (const piece of content) {
@@ -278,7 +282,9 @@ export class SmtpConnection {
     }
     if (this.#dead !== null) throw this.#dead
     this.#dataSent = true
-    return this.#reply(this.#options.dataEndMs)
+    const [early] = this.#early
+    this.#early = null
+    return early ?? this.#reply(this.#options.dataEndMs)
   }
 
   async #xforward(origin: Origin): Promise<void> {
@@ -439,6 +445,10 @@ export class SmtpConnection {
       const waiter = this.#waiters.shift()
       if (waiter === undefined) {
         const reply = parseReply(lines)
+        if (this.#early !== null && this.#early.length === 0) {
+          this.#early.push(reply)
+          continue
+        }
         return this.#die(
           new SmtpConnectionError(this.#text(`spoke without being asked: ${replyLine(reply)}`), { reply }),
         )
