@@ -8,6 +8,8 @@ import type { Service } from './service.ts'
 /** sysexits.h */
 export const exitCodes = { settings: 78, unavailable: 69, failed: 1 } as const
 
+const lingerMs = 1_000
+
 export type RunOptions = {
   readonly logger: Logger
   /** In the order in which they are stopped: upstream first. */
@@ -62,6 +64,8 @@ export async function runServices(options: RunOptions): Promise<number> {
   }
   clearTimeout(late)
   logger.info({ event: 'process.stopped' }, 'stopped')
+  // Everything is closed. A socket or timer that a library forgot must not keep the process: it is killed for that only minutes later.
+  setTimeout(() => process.exit(code), lingerMs).unref()
   return code
 }
 
