@@ -148,4 +148,6 @@ export async function startBroker(settings: Readonly<Record<string, string>> = {
   }
 }
 
-const clusterId = (): string => Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
+/** A UUID in base64url; a hyphen in front would be taken for an option. */
+const clusterId = (): string =>
+  Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url').replace(/^-/, 'A')
