@@ -12,6 +12,9 @@ import * as setting from '#lib/runtime/settings.ts'
 import { replies } from '#lib/smtp/replies.ts'
 import { createSmtpServer } from '#lib/smtp/server.ts'
 
+/** Stands for the stand-in in LEGACY_SMTP: its port is known once it listens. */
+export const standInHost = 'smtp://stand-in:25'
+
 export const standInSettings = {
   standInListen: setting.listen('STAND_IN_LISTEN', '127.0.0.1:0', {
     meaning: 'SMTP listener of the built-in stand-in for the legacy system',

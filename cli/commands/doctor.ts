@@ -6,10 +6,11 @@ import { describeError } from '#lib/runtime/errors.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import { type ListenAddress, readSettings, SettingsError } from '#lib/runtime/settings.ts'
 import { SmtpConnection } from '#lib/smtp/client.ts'
-import { parseLegacyHost } from '#services/forward/hosts.ts'
+import { clientOptionsOf, parseLegacyHost } from '#services/forward/hosts.ts'
 import { lifecycleRules } from '#services/quarantine/archive/retention.ts'
 import { closePorts, openPorts, type Ports } from '../ports.ts'
 import { checkUp, sourceOf, type UpValues, upFallbacks, upSettings } from '../settings.ts'
+import { standInHost } from '../stand-in.ts'
 import { checkTopics } from './topics.ts'
 
 type Finding = { readonly level: 'ok' | 'warn' | 'FAIL'; readonly what: string }
@@ -32,7 +33,7 @@ async function* examine(configFile: string | undefined): AsyncGenerator<Finding>
   let values: UpValues
   try {
     values = readSettings('mailweir doctor', upSettings, sourceOf(configFile), {
-      fallbacks: { ...upFallbacks, LEGACY_SMTP: 'smtp://stand-in:25', LOG_LEVEL: 'silent' },
+      fallbacks: { ...upFallbacks, LEGACY_SMTP: standInHost, LOG_LEVEL: 'silent' },
       check: checkUp,
     })
   } catch (error) {
@@ -106,15 +107,13 @@ async function* examinePort(variable: string, address: ListenAddress): AsyncGene
 }
 
 async function* examineLegacy(url: string, values: UpValues): AsyncGenerator<Finding> {
-  if (url === 'smtp://stand-in:25') {
+  if (url === standInHost) {
     return yield ok('LEGACY_SMTP is not set: "mailweir up" starts a stand-in, "mailweir forward" needs a host')
   }
   try {
     const connection = await SmtpConnection.open(parseLegacyHost(url), {
-      name: values.forwardName,
-      connectMs: values.forwardConnectMs,
+      ...clientOptionsOf(values),
       replyMs: Math.min(values.forwardReplyMs, 30_000),
-      dataEndMs: 30_000,
     })
     await connection.quit()
     yield ok(`LEGACY_SMTP ${url}: answers`)

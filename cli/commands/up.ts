@@ -14,12 +14,9 @@ import { imapPassword } from '../account.ts'
 import { closePorts, makeTopics, openPorts, whenLogAnswers } from '../ports.ts'
 import { start } from '../services.ts'
 import { checkUp, sourceOf, upFallbacks, upSettings } from '../settings.ts'
-import { type StandIn, startStandIn } from '../stand-in.ts'
+import { type StandIn, standInHost, startStandIn } from '../stand-in.ts'
 
 type Listening = { readonly ingest: Ingest; readonly imap: Imap; readonly console: Console }
-
-/** Says "the stand-in", whose port is known once it listens. */
-const standInHost = 'smtp://stand-in:25'
 
 export async function runUp(configFile: string | undefined): Promise<number> {
   const values = readSettings('mailweir up', upSettings, sourceOf(configFile), {

@@ -5,11 +5,13 @@
  * growing while, and then one probe at a time finds out whether it is back. While none is up, `take` waits: that holds up
  * the partitions, and the log is the buffer. The host with the least in flight gets the next message.
  */
+import { readFileSync } from 'node:fs'
 import type { Clock } from '#lib/runtime/clock.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { type Backoff, backoffDelay } from '#lib/runtime/retry.ts'
 import { type SmtpClientOptions, SmtpConnection } from '#lib/smtp/client.ts'
 import { SmtpConnectionError, type SmtpHost } from '#lib/smtp/connect.ts'
+import type { ForwardConfig } from './config.ts'
 
 export type HostsOptions = {
   readonly hosts: readonly SmtpHost[]
@@ -48,6 +50,20 @@ export function parseLegacyHost(url: string): SmtpHost {
   const tls = protocol === 'smtps:'
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? (tls ? 465 : 25) : Number(port), tls }
 }
+
+/** How forward speaks to every legacy host. */
+export const clientOptionsOf = (config: ForwardConfig): SmtpClientOptions => ({
+  name: config.forwardName,
+  connectMs: config.forwardConnectMs,
+  replyMs: config.forwardReplyMs,
+  dataEndMs: config.forwardReplyMs * 5,
+  tls: {
+    startTls: config.forwardTls,
+    verify: config.forwardTlsVerify,
+    ...(config.forwardTlsCa === null ? {} : { ca: readFileSync(config.forwardTlsCa) }),
+  },
+  ...(config.forwardUser === '' ? {} : { auth: { user: config.forwardUser, password: config.forwardPassword } }),
+})
 
 export class Hosts {
   readonly #options: HostsOptions

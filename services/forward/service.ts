@@ -4,7 +4,6 @@
  * Order: send, record the outcome (mail.retry, mail.dead, mail.events), commit. So at least once: a message goes twice where
  * we crash between the legacy system's 250 and the commit; nothing is lost. Offsets commit in order while many are in flight.
  */
-import { readFileSync } from 'node:fs'
 import type { Consumer, Log, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -18,7 +17,7 @@ import { event } from '#schemas/events.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Raw } from '#schemas/types.ts'
 import type { ForwardConfig } from './config.ts'
-import { Hosts, parseLegacyHost } from './hosts.ts'
+import { clientOptionsOf, Hosts, parseLegacyHost } from './hosts.ts'
 import { type ForwardMetrics, forwardMetrics } from './metrics.ts'
 import { type Attempted, deadLetter, type OutcomePorts, settle } from './outcome.ts'
 import { relay } from './relay.ts'
@@ -76,18 +75,7 @@ class ForwardService implements Service {
     this.#hosts = new Hosts({
       hosts: config.legacySmtp.map(parseLegacyHost),
       connectionsMax: config.forwardConnections,
-      client: {
-        name: config.forwardName,
-        connectMs: config.forwardConnectMs,
-        replyMs: config.forwardReplyMs,
-        dataEndMs: config.forwardReplyMs * 5,
-        tls: {
-          startTls: config.forwardTls,
-          verify: config.forwardTlsVerify,
-          ...(config.forwardTlsCa === null ? {} : { ca: readFileSync(config.forwardTlsCa) }),
-        },
-        ...(config.forwardUser === '' ? {} : { auth: { user: config.forwardUser, password: config.forwardPassword } }),
-      },
+      client: clientOptionsOf(config),
       clock: ports.clock,
       logger: ports.logger,
       failed: () => this.#metrics.failures.inc(),
