@@ -1,0 +1,94 @@
+/**
+ * The writer of the embedded log: a thread of its own, so that a sync holds up no socket. It starts at the first
+ * request; should it die, what waits fails and the next request starts another.
+ */
+import { Worker } from 'node:worker_threads'
+import { describeError, type ErrorCode, type ErrorFields, MailweirError } from '#lib/runtime/errors.ts'
+import type { TopicSpec } from '../log.ts'
+import type { Appended, Batch } from './records.ts'
+
+export type Request =
+  | { readonly kind: 'append'; readonly batch: Batch }
+  | { readonly kind: 'topics'; readonly specs: readonly TopicSpec[] }
+  | { readonly kind: 'drop'; readonly topic: string; readonly partition: number; readonly before: bigint }
+  | { readonly kind: 'compact'; readonly topic: string; readonly partition: number; readonly tombstonesBefore: number }
+  | { readonly kind: 'close' }
+
+export type Reply =
+  | { readonly result: unknown }
+  | {
+      readonly failure: {
+        readonly code: ErrorCode
+        readonly message: string
+        readonly retriable: boolean
+        readonly fields: ErrorFields
+      }
+    }
+
+type Waiting = { resolve(result: unknown): void; reject(error: MailweirError): void }
+
+export class Writer {
+  readonly #path: string
+  #worker: Worker | null = null
+  /** In the order of the requests, which is that of the replies. */
+  #waiting: Waiting[] = []
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  append(batch: Batch): Promise<Appended> {
+    return this.#ask<Appended>({ kind: 'append', batch }, [batch.values.buffer])
+  }
+
+  ensureTopics(specs: readonly TopicSpec[]): Promise<string[]> {
+    return this.#ask({ kind: 'topics', specs })
+  }
+
+  drop(topic: string, partition: number, before: bigint): Promise<boolean> {
+    return this.#ask({ kind: 'drop', topic, partition, before })
+  }
+
+  compact(topic: string, partition: number, tombstonesBefore: number): Promise<void> {
+    return this.#ask({ kind: 'compact', topic, partition, tombstonesBefore })
+  }
+
+  async close(): Promise<void> {
+    if (this.#worker !== null) await this.#ask({ kind: 'close' })
+  }
+
+  #ask<T>(request: Request, transfer: ArrayBuffer[] = []): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#worker ??= this.#start()
+      // The thread answers each kind with its own result: thread.ts.
+      this.#waiting.push({ resolve: resolve as (result: unknown) => void, reject })
+      this.#worker.postMessage(request, transfer)
+    })
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+      name: 'embedded log',
+      workerData: { path: this.#path },
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
+    worker.on('message', (reply: Reply) => {
+      const waiting = this.#waiting.shift()
+      if ('result' in reply) waiting?.resolve(reply.result)
+      else {
+        const { code, message, retriable, fields } = reply.failure
+        waiting?.reject(new MailweirError(code, message, { retriable, fields }))
+      }
+    })
+    const died = (reason: string): void => {
+      if (this.#worker !== worker) return
+      this.#worker = null
+      for (const { reject } of this.#waiting.splice(0)) {
+        reject(new MailweirError('LOG_UNAVAILABLE', `The writer of the embedded log ${reason}`, { retriable: true }))
+      }
+    }
+    worker.on('error', (error) => died(`failed: ${describeError(error)}`))
+    worker.on('exit', (code) => died(`ended with ${code}`))
+    return worker
+  }
+}
