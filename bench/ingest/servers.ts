@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { imapTls } from '#cli/account.ts'
+import { startHaraka } from '#lib/testing/haraka.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
 import { listenSettings, runMailweir, startMailweir } from '#lib/testing/mailweir.ts'
 import { freePort } from '#lib/testing/ports.ts'
@@ -116,6 +117,16 @@ export const rivals: readonly Rival[] = [
       const postfix = await startPostfix({ listen: port })
       await listens(port)
       return { port, pids: () => family(postfix.pid), stop: postfix.stop }
+    },
+  },
+  {
+    name: 'Haraka, its own queue',
+    skip: false,
+    start: async () => {
+      const port = await freePort()
+      const haraka = await startHaraka({ listen: port })
+      await listens(port)
+      return { port, pids: () => [haraka.pid], stop: async () => haraka.stop() }
     },
   },
 ]
