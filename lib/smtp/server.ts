@@ -53,7 +53,7 @@ export type SmtpServerOptions = {
   tls(): SecureContext | null
   /** Balancers that say who the client is; null: none. */
   readonly proxies: BlockList | null
-  /** Each gives the reply of a refusal, or null. A 421 ends the connection. */
+  /** Each gives the reply of a refusal, or null. A 421 ends the connection; one that is taken is told to `disconnected`. */
   connect(client: SmtpClient): Reply | null
   mail(path: Path, client: SmtpClient): Reply | null
   rcpt(path: Path, transaction: Transaction): Reply | null
@@ -101,13 +101,8 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   }, sweepMs)
   sweep.unref()
 
-  function begin(
-    socket: Socket,
-    client: { address: string; port: number },
-    secure: boolean,
-    first: Buffer | null,
-  ): void {
-    const session = new Session(socket, { session: randomUUID(), ...client }, options, { secure, upgrade })
+  function begin(socket: Socket, client: SmtpClient, secure: boolean, first: Buffer | null): void {
+    const session = new Session(socket, client, options, { secure, upgrade })
     sessions.add(session)
     socket.once('close', () => sessions.delete(session))
     session.start(first)
@@ -119,7 +114,10 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       const context = options.tls()
       if (context === null) return reject(new Error('there is no certificate'))
       const tls = new TLSSocket(socket, { isServer: true, secureContext: context })
-      const timer = setTimeout(() => tls.destroy(new Error('the handshake took too long')), handshakeMs)
+      const timer = setTimeout(
+        () => tls.destroy(new Error('the handshake took too long')),
+        Math.min(handshakeMs, options.limits.idleMs),
+      )
       tls.once('secure', () => {
         clearTimeout(timer)
         tls.removeListener('error', reject)
@@ -142,7 +140,15 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     socket.once('close', () => connections--)
     socket.setNoDelay(true)
     const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
-    const go = (client: typeof peer, first: Buffer | null): void => {
+    const go = ({ address, port }: typeof peer, first: Buffer | null): void => {
+      // Counted before a handshake: one that does not end holds a connection as well.
+      const client: SmtpClient = { session: randomUUID(), address, port, name: '', tls: null }
+      const refusal = options.connect(client)
+      if (refusal !== null) {
+        options.dismissed(refusal, client)
+        return implicit ? void socket.destroy() : refuse(socket, refusal)
+      }
+      socket.once('close', () => options.disconnected(client))
       if (!implicit) return begin(socket, client, false, first)
       if (first !== null) socket.unshift(first)
       upgrade(socket).then(

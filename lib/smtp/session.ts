@@ -58,18 +58,12 @@ export class Session {
   #idleCommands = 0
   #activeAt = Date.now()
   #transactionAt = Date.now()
-  #connected = false
 
-  constructor(
-    socket: Socket,
-    client: Pick<SmtpClient, 'session' | 'address' | 'port'>,
-    options: SmtpServerOptions,
-    hooks: Hooks,
-  ) {
+  constructor(socket: Socket, client: SmtpClient, options: SmtpServerOptions, hooks: Hooks) {
     this.#socket = socket
     this.#options = options
     this.#hooks = hooks
-    this.#client = { ...client, name: '', tls: tlsOf(socket) }
+    this.#client = { ...client, tls: tlsOf(socket) }
   }
 
   get client(): SmtpClient {
@@ -83,9 +77,6 @@ export class Session {
 
   start(first: Buffer | null): void {
     this.#socket.once('close', () => this.#closed())
-    const refusal = this.#options.connect(this.#client)
-    if (refusal !== null) return this.#dismiss(refusal)
-    this.#connected = true
     this.#listen(this.#socket)
     if (first !== null) this.#take(first)
     // One turn of the event loop shows a client that does not wait for the greeting.
@@ -177,8 +168,6 @@ export class Session {
   #closed(): void {
     this.#state = 'over'
     this.#abort('the client went away')
-    if (this.#connected) this.#options.disconnected(this.#client)
-    this.#connected = false
   }
 
   #abort(why: string): void {

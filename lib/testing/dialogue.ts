@@ -1,5 +1,6 @@
 /** A raw SMTP or IMAP dialogue: says bytes, waits for lines. */
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
 export class Dialogue {
   readonly socket: Socket
@@ -26,6 +27,15 @@ export class Dialogue {
       const socket = connect(port, '127.0.0.1')
       socket.once('error', reject)
       socket.once('connect', () => resolve(new Dialogue(socket)))
+    })
+  }
+
+  /** Whatever the certificate is. */
+  static openTls(port: number): Promise<Dialogue> {
+    return new Promise((resolve, reject) => {
+      const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      socket.once('error', reject)
+      socket.once('secureConnect', () => resolve(new Dialogue(socket)))
     })
   }
 
