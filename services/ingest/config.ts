@@ -1,5 +1,6 @@
 /** Settings of ingest. */
 import { BlockList, isIP } from 'node:net'
+import type { BatvKeys } from '#lib/mail/batv.ts'
 import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import * as setting from '#lib/runtime/settings.ts'
 
@@ -10,6 +11,14 @@ function parsePatterns(value: unknown): RegExp[] | null {
   } catch {
     return null
   }
+}
+
+function parseBatvKeys(value: unknown): BatvKeys | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const keys = Object.entries(value)
+  return keys.every(([number, key]) => /^\d$/.test(number) && typeof key === 'string' && key !== '')
+    ? new Map(keys)
+    : null
 }
 
 export const ingestSettings = {
@@ -118,6 +127,13 @@ export const ingestSettings = {
   }),
   recipientCheck: setting.choice('RECIPIENT_CHECK', ['reject', 'mark'], 'reject', {
     meaning: 'an address that fits none of them is refused with 550 5.1.1, or taken and marked in the accepted event',
+  }),
+  batvKeys: setting.json<BatvKeys>('BATV_KEYS', '{}', {
+    meaning:
+      'keys that sign our reverse-paths (BATV, prvs), by their number; with any, an address of that form which none of them signed, or whose day has passed, fits no pattern, and one that is signed fits',
+    expected: 'a JSON object of digit and secret, for example {"0": "secret"}',
+    check: parseBatvKeys,
+    secret: true,
   }),
   smtpsListen: setting.optionalListen('SMTPS_LISTEN', { meaning: 'SMTP over TLS from the first byte; absent: off' }),
   proxyNetworks: setting.list('PROXY_NETWORKS', null, {

@@ -1,5 +1,6 @@
 /** What strangers on the Internet do, over real sockets. */
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -309,6 +310,20 @@ for (const way of ways) {
         for (const known of ['bounce-17', 'BOUNCE-1', 'prvs=1234567890=news', 'postmaster']) {
           assert.match(await dialogue.smtp(`RCPT TO:<${known}@bounces.example.com>`), /^250/, known)
         }
+      }
+      {
+        const BATV_KEYS = '{"3": "secret"}'
+        await using ingest = await startIn(way, ports, { RECIPIENT_PATTERNS, BATV_KEYS })
+        using dialogue = await ingest.open()
+        await hello(dialogue)
+        await dialogue.smtp('MAIL FROM:<>')
+        const day = String((Math.floor(Date.now() / 86_400_000) + 7) % 1000).padStart(3, '0')
+        const sign = (address: string): string =>
+          `prvs=3${day}${createHmac('sha1', 'secret').update(`3${day}${address}`).digest('hex').slice(0, 6)}=${address}`
+        const signed = sign('news@bounces.example.com')
+        assert.match(await dialogue.smtp(`RCPT TO:<${signed}>`), /^250/)
+        assert.match(await dialogue.smtp(`RCPT TO:<${signed.replace('=news', '=olds')}>`), /^550 5\.1\.1/)
+        assert.match(await dialogue.smtp('RCPT TO:<bounce-17@bounces.example.com>'), /^250/)
       }
       await using ingest = await startIn(way, ports, { RECIPIENT_PATTERNS, RECIPIENT_CHECK: 'mark' })
       using dialogue = await ingest.open()

@@ -1,6 +1,7 @@
 /**
  * Which clients, paths and sizes we take, and how many of them. Values in, a reply or null out; the time is handed in.
  */
+import { type BatvKeys, isBatv, openBatv } from '#lib/mail/batv.ts'
 import type { Path } from '#lib/mail/path.ts'
 import { domainOf } from '#lib/mail/smtp-address.ts'
 import { replies } from '#lib/smtp/replies.ts'
@@ -15,6 +16,8 @@ export type PolicyLimits = {
   readonly ratePerAddressMax: number
   /** Local-parts and domains of ours that may be written to, as patterns of whole addresses; empty: any. */
   readonly recipientPatterns: readonly RegExp[]
+  /** Empty: signatures are not looked at. */
+  readonly batvKeys: BatvKeys
   readonly recipientCheck: 'reject' | 'mark'
 }
 
@@ -75,20 +78,21 @@ export class Policy {
     return left < 1 ? replies.tooFast : null
   }
 
-  rcpt(path: Path, recipients: number): Reply | null {
+  rcpt(path: Path, recipients: number, now: number): Reply | null {
     if (recipients >= this.#limits.recipientsMax) return replies.tooManyRecipients
     // RFC 5321 section 4.5.1: postmaster is always taken, also without a domain.
     if (path.address.toLowerCase() === 'postmaster') return null
     if (!this.#domains.has('*') && !this.#domains.has(domainOf(path.address).replace(/\.$/, ''))) {
       return replies.notOurDomain
     }
-    if (this.#limits.recipientCheck === 'reject' && !this.isKnown(path.address)) return replies.unknownRecipient
+    if (this.#limits.recipientCheck === 'reject' && !this.isKnown(path.address, now)) return replies.unknownRecipient
     return null
   }
 
-  /** Whether an address fits one of the patterns. */
-  isKnown(address: string): boolean {
-    const { recipientPatterns } = this.#limits
+  /** Whether an address fits one of the patterns, or is signed. */
+  isKnown(address: string, now: number): boolean {
+    const { recipientPatterns, batvKeys } = this.#limits
+    if (batvKeys.size > 0 && isBatv(address)) return openBatv(address, batvKeys, now) !== null
     return (
       recipientPatterns.length === 0 ||
       /^postmaster@/i.test(address) ||

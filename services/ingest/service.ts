@@ -82,6 +82,7 @@ class IngestService implements Ingest {
       connectionsPerNetworkMax: config.connectionsPerNetworkMax,
       ratePerAddressMax: config.ratePerAddressMax,
       recipientPatterns: config.recipientPatterns,
+      batvKeys: config.batvKeys,
       recipientCheck: config.recipientCheck,
     })
     this.#gate = new Gate({ countMax: config.connectionsMax, bytesMax: config.inFlightBytesMax })
@@ -115,7 +116,8 @@ class IngestService implements Ingest {
         this.#refuse(
           this.#stopping !== null ? replies.shuttingDown : this.#policy.mail(client.address, ports.clock.now()),
         ),
-      rcpt: (path, transaction) => this.#refuse(this.#policy.rcpt(path, transaction.forwardPaths.length)),
+      rcpt: (path, transaction) =>
+        this.#refuse(this.#policy.rcpt(path, transaction.forwardPaths.length, ports.clock.now())),
       data: (transaction) => this.#data(transaction),
       dismissed: (reply, client) => {
         this.#metrics.dismissed.inc({ reply: `${reply.code} ${reply.enhancedStatus}` })
@@ -197,7 +199,8 @@ class IngestService implements Ingest {
     }
     const { forwardPaths } = transaction
     const unknown =
-      this.#config.recipientCheck === 'mark' && !forwardPaths.every(({ address }) => this.#policy.isKnown(address))
+      this.#config.recipientCheck === 'mark' &&
+      !forwardPaths.every(({ address }) => this.#policy.isKnown(address, this.#ports.clock.now()))
     return new Reception(transaction, unknown ? 'a recipient fits no pattern' : '', this.#config, this.#ports, {
       accepted: ({ id, size, isClaim, receiveMs, appendMs }) => {
         over()
