@@ -77,6 +77,20 @@ program
   .option('--bucket', 'make the bucket, too')
   .action(async (options) => end((await import('#cli/commands/topics.ts')).runTopics(configFile(), options)))
 
+const routes = program
+  .command('routes')
+  .description('sends verdicts to webhooks and messages to SMTP targets, by the rules of ROUTES')
+  .action(async () => end((await import('#cli/commands/service.ts')).runService('routes', configFile())))
+
+routes
+  .command('test')
+  .description('says which routes would take a message, and why the others would not')
+  .argument('<file>', 'a message; - is the standard input')
+  .option('--to <address...>', 'forward-paths of its envelope')
+  .action(async (file: string, options: { to?: string[] }) =>
+    end((await import('#cli/commands/routes-test.ts')).runRoutesTest(configFile(), file, options.to ?? [])),
+  )
+
 program
   .command('config')
   .description('every setting: variable, type, unit, default, meaning')
@@ -88,6 +102,11 @@ program
   .command('doctor')
   .description('checks the settings, the log, the store, the legacy hosts, the ports and the certificates')
   .action(async () => end((await import('#cli/commands/doctor.ts')).runDoctor(configFile())))
+
+program
+  .command('lag')
+  .description('what waits for each service, how old it is, and when retention would drop it')
+  .action(async () => end((await import('#cli/commands/lag.ts')).runLag(configFile())))
 
 program
   .command('replay')

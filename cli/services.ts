@@ -5,7 +5,7 @@ import type { Values } from '#lib/runtime/settings.ts'
 import type { Ports } from './ports.ts'
 import type { serviceSettings } from './settings.ts'
 
-export const serviceNames = ['ingest', 'forward', 'classify', 'quarantine', 'imap', 'console'] as const
+export const serviceNames = ['ingest', 'forward', 'classify', 'routes', 'quarantine', 'imap', 'console'] as const
 export type ServiceName = (typeof serviceNames)[number]
 
 /** The consumer groups whose offsets the ledger reads. The services own the names; `cli/services.test.ts` compares. */
@@ -26,6 +26,10 @@ export const start = {
   classify: async (config: ConfigOf<'classify'>, ports: Ports) => {
     const { startClassify } = await import('#services/classify/service.ts')
     return startClassify(config, ports)
+  },
+  routes: async (config: ConfigOf<'routes'>, ports: Ports) => {
+    const { startRoutes } = await import('#services/forward/routes/service.ts')
+    return startRoutes(config, ports)
   },
   quarantine: async (config: ConfigOf<'quarantine'>, ports: Ports) => {
     const { startQuarantine } = await import('#services/quarantine/service.ts')

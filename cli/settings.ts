@@ -6,7 +6,8 @@ import { logLevels } from '#lib/runtime/logger.ts'
 import * as setting from '#lib/runtime/settings.ts'
 import { classifySettings } from '#services/classify/config.ts'
 import { checkConsole, consoleSettings } from '#services/console/config.ts'
-import { checkForward, forwardSettings } from '#services/forward/config.ts'
+import { checkRelay, forwardOnlySettings, forwardSettings, relaySettings } from '#services/forward/config.ts'
+import { checkRoutes, routesSettings } from '#services/forward/routes/config.ts'
 import { checkIngest, ingestSettings } from '#services/ingest/config.ts'
 import { imapSettings, quarantineSettings } from '#services/quarantine/config.ts'
 import { standInSettings } from './stand-in.ts'
@@ -33,6 +34,7 @@ export const serviceSettings = {
   ingest: { ...portSettings, ...ingestSettings },
   forward: { ...portSettings, ...forwardSettings },
   classify: { ...portSettings, ...classifySettings },
+  routes: { ...portSettings, ...relaySettings, ...routesSettings },
   quarantine: { ...portSettings, ...quarantineSettings },
   imap: { ...portSettings, ...imapSettings },
   console: { ...portSettings, ...consoleSettings },
@@ -42,6 +44,7 @@ export const upSettings = {
   ...serviceSettings.ingest,
   ...forwardSettings,
   ...classifySettings,
+  ...routesSettings,
   ...quarantineSettings,
   ...imapSettings,
   ...consoleSettings,
@@ -66,7 +69,9 @@ export const sections: readonly Section[] = [
   { title: 'Record log', readBy: 'all', settings: logSettings },
   { title: 'Object store', readBy: 'all', settings: objectsSettings },
   { title: 'Ingest', readBy: 'ingest, up', settings: ingestSettings },
-  { title: 'Forward', readBy: 'forward, up', settings: forwardSettings },
+  { title: 'Sending', readBy: 'forward, routes, up', settings: relaySettings },
+  { title: 'Forward', readBy: 'forward, up', settings: forwardOnlySettings },
+  { title: 'Routes', readBy: 'routes, up', settings: routesSettings },
   { title: 'Classify', readBy: 'classify, replay, up', settings: classifySettings },
   { title: 'Quarantine', readBy: 'quarantine, up', settings: quarantineSettings },
   { title: 'IMAP', readBy: 'imap, up', settings: imapSettings },
@@ -75,7 +80,13 @@ export const sections: readonly Section[] = [
 ]
 
 export function checkUp(values: UpValues): readonly setting.Problem[] {
-  return [...checkIngest(values), ...checkForward(values), ...checkConsole(values), ...checkImap(values)]
+  return [
+    ...checkIngest(values),
+    ...checkRelay(values),
+    ...checkRoutes(values),
+    ...checkConsole(values),
+    ...checkImap(values),
+  ]
 }
 
 type ImapValues = setting.Values<typeof imapSettings> & { readonly kafkaBrokers: readonly string[] }

@@ -11,6 +11,7 @@ export const event = (
   reply: '',
   attempt: 0,
   addedDelayMs: 0,
+  legacyMs: 0,
   dueAt: 0,
   state: '',
   recipients: [],

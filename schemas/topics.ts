@@ -35,7 +35,7 @@ export const topics = [
     cleanup: 'delete',
     retentionDays: 1,
     writers: ['classify'],
-    readers: ['quarantine'],
+    readers: ['quarantine', 'routes'],
   },
   {
     name: 'mail.events',
@@ -44,8 +44,8 @@ export const topics = [
     partitions: 'raw',
     cleanup: 'delete',
     retentionDays: 30,
-    writers: ['ingest', 'forward', 'classify', 'quarantine', 'redrive'],
-    readers: ['console', 'replay', 'redrive'],
+    writers: ['ingest', 'forward', 'classify', 'routes', 'quarantine', 'redrive'],
+    readers: ['console', 'replay', 'redrive', 'forward'],
   },
   {
     name: 'mail.retry',
@@ -64,7 +64,7 @@ export const topics = [
     partitions: 'few',
     cleanup: 'delete',
     retentionDays: 30,
-    writers: ['forward', 'classify', 'quarantine'],
+    writers: ['forward', 'classify', 'routes', 'quarantine'],
     readers: ['console', 'redrive'],
   },
   {

@@ -218,6 +218,8 @@ export type Event = {
   readonly attempt: number
   /** forwarded: from accepted to the 250 of the legacy host. */
   readonly addedDelayMs: number
+  /** forwarded, deferred, rejected: of that, from the first command to the last reply of the legacy host. */
+  readonly legacyMs: number
   /** deferred: next attempt, epoch milliseconds. */
   readonly dueAt: number
   /** forwarded, deferred, rejected, redriven: state of the whole message after this step: forwarded, waiting, dead. */

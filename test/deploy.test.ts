@@ -238,12 +238,19 @@ describe('k8s/base', () => {
     }
   })
 
+  it('alerts on metrics that there are', () => {
+    const known = read('docs/METRICS.md')
+    const used = [...read('k8s/alerts/rules.yaml').matchAll(/\bmailweir_\w+/g)].map(([name]) => name)
+    assert.ok(used.length > 4)
+    for (const name of used) assert.ok(known.includes(name), name)
+  })
+
   const schemas = join(root, '..', 'shared', 'k8s-schemas')
   it('fits the schemas of Kubernetes, Strimzi and KEDA', {
     skip: !existsSync(schemas) && `${corpusMissing}: nor its schemas`,
   }, () => {
     const ajv = new Ajv({ strict: false, validateFormats: false })
-    const all = [...base, ...manifests('k8s/overlays/example')]
+    const all = [...base, ...manifests('k8s/overlays/example'), ...manifests('k8s/alerts')]
     const files = readdirSync(schemas, { recursive: true, encoding: 'utf8' })
     for (const manifest of all) {
       const [group = '', version = ''] = manifest.apiVersion.includes('/')
@@ -257,7 +264,8 @@ describe('k8s/base', () => {
           : [`${kind}-${short}-${version}.json`, `crds/${group}/${kind}_${version}.json`]
       const file = candidates.find((candidate) => files.includes(candidate))
       assert.ok(file, `no schema of ${manifest.apiVersion} ${manifest.kind}`)
-      const validate = ajv.compile(JSON.parse(readFileSync(join(schemas, file), 'utf8')))
+      // Go's flag for either case, which these patterns do without here.
+      const validate = ajv.compile(JSON.parse(readFileSync(join(schemas, file), 'utf8').replaceAll('(?i)', '')))
       assert.ok(validate(manifest), `${manifest.kind} ${manifest.metadata.name}: ${JSON.stringify(validate.errors)}`)
     }
   })

@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LoadResult } from '../load.ts'
 import { cpuSeconds, median } from '../measure.ts'
-import { type Rival, type Running, rivals } from './servers.ts'
+import { type Running, rivals } from './servers.ts'
 
 const exec = promisify(execFile)
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 
-/** What each server is given before it is measured. */
-const warmUpMessages = 10_000
+/** Each server is loaded for so long before it is measured: code is compiled until then, Java's longest. */
+const warmUpMs = 6_000
 
 type Figures = LoadResult & { readonly cpuPerThousand: number; readonly rssMiB: number }
 type Scenario = {
@@ -23,7 +23,7 @@ type Scenario = {
 }
 
 const scenarios: readonly Scenario[] = [
-  { name: '4 KB, 50 connections', args: [50, 8_000, 4_096], messages: 8_000 },
+  { name: '4 KB, 50 connections', args: [50, 10_000, 4_096], messages: 10_000 },
   { name: '50 KB, 50 connections', args: [50, 1_500, 51_200], messages: 1_500 },
   { name: '4 KB, one message a connection', args: [50, 3_000, 4_096, 'per-connection'], messages: 3_000 },
   {
@@ -53,18 +53,16 @@ const alive = <T>(pids: readonly number[], of: (pid: number) => T): T[] =>
   })
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 
-async function measure(rival: Rival, scenario: Scenario): Promise<Figures> {
-  const running = await rival.start()
-  try {
-    // Until the code is compiled: Java's takes longest.
-    await load(running.port, [50, warmUpMessages, 4_096])
-    const before = sum(alive(running.pids(), cpuSeconds))
-    const result = await load(running.port, scenario.args)
-    const cpu = sum(alive(running.pids(), cpuSeconds)) - before
-    return { ...result, cpuPerThousand: (cpu * 1000) / scenario.messages, rssMiB: sum(alive(running.pids(), rss)) }
-  } finally {
-    await running.stop()
-  }
+async function warmUp(running: Running, scenario: Scenario): Promise<void> {
+  const until = Date.now() + warmUpMs
+  while (Date.now() < until) await load(running.port, scenario.args)
+}
+
+async function measure(running: Running, scenario: Scenario): Promise<Figures> {
+  const before = sum(alive(running.pids(), cpuSeconds))
+  const result = await load(running.port, scenario.args)
+  const cpu = sum(alive(running.pids(), cpuSeconds)) - before
+  return { ...result, cpuPerThousand: (cpu * 1000) / scenario.messages, rssMiB: sum(alive(running.pids(), rss)) }
 }
 
 function table(name: string, found: ReadonlyMap<string, readonly Figures[]>): string {
@@ -108,15 +106,22 @@ export async function run(): Promise<string> {
   let text = ''
   for (const scenario of scenarios) {
     const found = new Map<string, Figures[]>()
+    const servers: { readonly name: string; readonly running: Running }[] = []
+    for (const rival of rivals) {
+      if (rival.skip !== false || scenario.without?.test(rival.name)) continue
+      const running = await rival.start()
+      servers.push({ name: rival.name, running })
+      await warmUp(running, scenario)
+    }
     for (let round = 0; round < rounds; round++) {
-      for (const rival of rivals) {
-        if (rival.skip !== false || scenario.without?.test(rival.name)) continue
-        const figures = await measure(rival, scenario)
-        process.stderr.write(`${scenario.name}: ${rival.name}: ${figures.perSecond.toFixed(0)}/s\n`)
-        json.push({ scenario: scenario.name, server: rival.name, round, ...figures })
-        found.set(rival.name, [...(found.get(rival.name) ?? []), figures])
+      for (const { name, running } of servers) {
+        const figures = await measure(running, scenario)
+        process.stderr.write(`${scenario.name}: ${name}: ${figures.perSecond.toFixed(0)}/s\n`)
+        json.push({ scenario: scenario.name, server: name, round, ...figures })
+        found.set(name, [...(found.get(name) ?? []), figures])
       }
     }
+    for (const { running } of servers) await running.stop()
     text += table(scenario.name, found)
   }
   return `${JSON.stringify(json)}\n${text}${await memory()}`

@@ -1,15 +1,13 @@
 /** `mailweir classify --json FILE…`: what messages are, without the log and the store. */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import type { Verdict } from '#schemas/types.ts'
 import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
 import { classifySettings, optOutPatterns } from '#services/classify/config.ts'
+import { readMessage } from '../messages.ts'
 import { sourceOf } from '../settings.ts'
-
-/** Of a larger message so much is read. */
-const bytesMax = 64 * 1024 * 1024
 
 export async function runClassify(
   configFile: string | undefined,
@@ -22,7 +20,7 @@ export async function runClassify(
   for (const given of files.length === 0 ? ['-'] : files) {
     try {
       for (const file of messagesBelow(given)) {
-        await write(lineOf(file, read(file), classifyOptions, options.json === true))
+        await write(lineOf(file, readMessage(file), classifyOptions, options.json === true))
       }
     } catch (error) {
       failed = true
@@ -40,24 +38,6 @@ function* messagesBelow(path: string): Generator<string> {
   for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.isDirectory()) yield* messagesBelow(join(path, entry.name))
     else if (entry.isFile()) yield join(path, entry.name)
-  }
-}
-
-function read(path: string): Buffer {
-  const file = path === '-' ? 0 : openSync(path, 'r')
-  try {
-    const chunks: Buffer[] = []
-    let size = 0
-    while (size < bytesMax) {
-      const chunk = Buffer.allocUnsafe(Math.min(bytesMax - size, Math.max(65_536, fstatSync(file).size + 1)))
-      const length = readSync(file, chunk)
-      if (length === 0) break
-      chunks.push(chunk.subarray(0, length))
-      size += length
-    }
-    return Buffer.concat(chunks)
-  } finally {
-    if (path !== '-') closeSync(file)
   }
 }
 

@@ -4,7 +4,8 @@ import { runServices } from '#lib/runtime/run.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { type Problem, readSettings } from '#lib/runtime/settings.ts'
 import { checkConsole } from '#services/console/config.ts'
-import { checkForward } from '#services/forward/config.ts'
+import { checkRelay } from '#services/forward/config.ts'
+import { checkRoutes, type RoutesConfig } from '#services/forward/routes/config.ts'
 import { checkIngest } from '#services/ingest/config.ts'
 import { closePorts, openPorts, type Ports, whenLogAnswers } from '../ports.ts'
 import { type ServiceName, start } from '../services.ts'
@@ -15,7 +16,8 @@ type Health = (path: string) => Promise<HealthAnswer | null>
 
 const checks: { readonly [N in ServiceName]?: (values: never) => readonly Problem[] } = {
   ingest: checkIngest,
-  forward: checkForward,
+  forward: checkRelay,
+  routes: (values: RoutesConfig) => [...checkRelay(values), ...checkRoutes(values)],
   imap: checkImap,
   console: checkConsole,
 }

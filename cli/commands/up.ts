@@ -47,6 +47,7 @@ export async function runUp(configFile: string | undefined): Promise<number> {
     services.push(ingest)
     services.push(await start.forward({ ...values, legacySmtp }, ports))
     services.push(await start.classify(values, ports))
+    services.push(await start.routes(values, ports))
     services.push(await start.quarantine(values, ports))
     const imap = await start.imap(imapConfig, ports)
     services.push(imap)

@@ -10,9 +10,10 @@ import { imapTls } from '#cli/account.ts'
 import { startLegacy } from '#lib/testing/legacy.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
-import { type OutgoingMessage, type SmtpClientOptions, SmtpConnection } from './client.ts'
+import { type SmtpClientOptions, SmtpConnection } from './client.ts'
+import { originWords } from './origin.ts'
+import type { OutgoingMessage } from './outgoing.ts'
 import { createSmtpServer } from './server.ts'
-import { xforwardWords } from './xforward.ts'
 
 const options: SmtpClientOptions = { name: 'mx.sender.example', connectMs: 2_000, replyMs: 1_000, dataEndMs: 1_500 }
 const at = (port: number, tls = false) => ({ host: '127.0.0.1', port, tls })
@@ -259,18 +260,18 @@ describe('AUTH', () => {
 describe('XFORWARD', () => {
   it('tells the attributes that are asked for, in xtext', () => {
     const origin = { address: '2001:db8::7', port: 4_000, name: 'müller+=.example' }
-    assert.deepEqual(xforwardWords(origin, 'name addr helo'), [
+    assert.deepEqual(originWords(origin, 'name addr helo'), [
       'NAME=[UNAVAILABLE]',
       'ADDR=IPv6:2001:db8::7',
       'HELO=m+C3+BCller+2B+3D.example',
     ])
-    assert.deepEqual(xforwardWords({ ...origin, address: '192.0.2.7' }, 'ADDR PORT PROTO SOURCE'), [
+    assert.deepEqual(originWords({ ...origin, address: '192.0.2.7' }, 'ADDR PORT PROTO SOURCE'), [
       'ADDR=192.0.2.7',
       'PORT=4000',
       'PROTO=ESMTP',
       'SOURCE=REMOTE',
     ])
-    assert.deepEqual(xforwardWords(origin, ''), [])
+    assert.deepEqual(originWords(origin, ''), [])
   })
 })
 

@@ -6,7 +6,6 @@
  * says something about the host, not about the message.
  */
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import {
   HandshakeError,
   isLoopback,
@@ -17,8 +16,9 @@ import {
   upgrade,
 } from './connect.ts'
 import { DotStuffer } from './content.ts'
+import { originWords } from './origin.ts'
+import { mailCommand, type OutgoingMessage, type OutgoingOrigin, rcptCommand } from './outgoing.ts'
 import { isPositive, parseReply, type Reply, replyLine } from './reply.ts'
-import { type Origin, xforwardWords } from './xforward.ts'
 
 export type SmtpClientOptions = {
   /** Argument of EHLO. */
@@ -34,18 +34,6 @@ export type SmtpClientOptions = {
   readonly auth?: { readonly user: string; readonly password: string }
 }
 
-export type OutgoingPath = { readonly address: string; readonly parameters: Readonly<Record<string, string>> }
-
-export type OutgoingMessage = {
-  readonly reversePath: OutgoingPath
-  readonly forwardPaths: readonly OutgoingPath[]
-  readonly size: number
-  /** Bytes at hand, or a stream of `size` bytes. */
-  readonly content: Buffer | Readable
-  /** Told with XFORWARD where that is offered. */
-  readonly origin?: Origin
-}
-
 const replyLineMax = 4_096
 const replyLinesMax = 200
 /** Recipients in one go: each costs the peer a reply, and both sides' buffers are bounded. */
@@ -53,6 +41,8 @@ const pipelineMax = 100
 
 /** A chunk so small goes out with MAIL and RCPT, before it is known whether they are taken. */
 const eagerChunkBytes = 64 * 1024
+
+const noBytes = Buffer.alloc(0)
 
 type Waiter = { resolve: (reply: Reply) => void; reject: (error: Error) => void; timer: NodeJS.Timeout }
 
@@ -69,6 +59,8 @@ export class SmtpConnection {
   /** While a chunk is streamed: a reply that nobody waits for yet. */
   #early: Reply[] | null = null
   #isTls: boolean
+  /** What XCLIENT said last: it holds for the rest of the connection. */
+  #toldClient = ''
 
   private constructor(host: SmtpHost, options: SmtpClientOptions, socket: Socket) {
     this.host = host
@@ -132,7 +124,6 @@ export class SmtpConnection {
     this.#socket = await upgrade(this.#socket, this.host, this.#options.connectMs, tls)
     this.#isTls = true
     this.#listen(this.#socket)
-    this.#extensions.clear()
     await this.#hello()
   }
 
@@ -164,16 +155,17 @@ export class SmtpConnection {
     return new SmtpConnectionError(`${this.#text(what)}: ${replyLine(reply)}`, { reply })
   }
 
-  async #hello(): Promise<void> {
-    let reply = await this.#command(`EHLO ${this.#options.name}`)
+  async #hello(name = this.#options.name): Promise<void> {
+    let reply = await this.#command(`EHLO ${name}`)
     if (isPositive(reply)) {
+      this.#extensions.clear()
       for (const line of this.#lastLines.slice(1)) {
         const [keyword = '', ...rest] = line.slice(4).trim().split(/\s+/)
         this.#extensions.set(keyword.toUpperCase(), rest.join(' '))
       }
       return
     }
-    reply = await this.#command(`HELO ${this.#options.name}`)
+    reply = await this.#command(`HELO ${name}`)
     if (!isPositive(reply)) throw this.#refused('refuses EHLO and HELO', reply)
   }
 
@@ -191,9 +183,10 @@ export class SmtpConnection {
         text: 'the next host does not offer SMTPUTF8 (RFC 6531)',
       }))
     }
-    const mail = `MAIL FROM:<${message.reversePath.address}>${this.#mailParameters(message)}`
-    const rcpts = message.forwardPaths.map((path) => `RCPT TO:<${path.address}>${this.#rcptParameters(path)}`)
-    if (message.origin !== undefined && this.offers('XFORWARD')) await this.#xforward(message.origin)
+    const offers = (extension: string): boolean => this.offers(extension)
+    const mail = mailCommand(message, offers)
+    const rcpts = message.forwardPaths.map((path) => rcptCommand(path, offers))
+    if (message.origin !== undefined) await this.#tellOrigin(message.origin)
     const pipelining = this.offers('PIPELINING') && rcpts.length <= pipelineMax
     if (this.offers('CHUNKING')) return this.#sendChunk(message, mail, rcpts, pipelining)
     const replies = pipelining
@@ -206,7 +199,7 @@ export class SmtpConnection {
     const goes = mailReply !== undefined && isPositive(mailReply) && rcptReplies.some(isPositive)
     if (dataReply !== undefined && dataReply.code === 354) {
       // All recipients refused, but the data is wanted all the same: an empty message goes to nobody (RFC 2920 section 3.1).
-      const reply = goes ? await this.#data(message.content) : await this.#command('.')
+      const reply = goes ? await this.#data(message) : await this.#command('.')
       this.#check421(reply)
       if (goes) return rcptReplies.map((rcpt) => (isPositive(rcpt) ? reply : rcpt))
     } else if (goes && dataReply !== undefined) {
@@ -228,10 +221,10 @@ export class SmtpConnection {
     rcpts: readonly string[],
     pipelining: boolean,
   ): Promise<readonly Reply[]> {
-    const { content, size } = message
+    const { content } = message
     const small = pipelining && Buffer.isBuffer(content) && content.length <= eagerChunkBytes
     const waiting = small ? this.#write([mail, ...rcpts]) : []
-    const chunk = small ? this.#chunk(content, content.length) : null
+    const chunk = small ? this.#chunk(message) : null
     chunk?.catch(() => {}) // Where MAIL fails first, that is what is told.
     const replies = small
       ? await Promise.all(waiting)
@@ -241,7 +234,7 @@ export class SmtpConnection {
     for (const reply of replies) this.#check421(reply)
     const [mailReply, ...rcptReplies] = replies
     const goes = mailReply !== undefined && isPositive(mailReply) && rcptReplies.some(isPositive)
-    const reply = chunk !== null ? await chunk : goes ? await this.#chunk(content, size) : null
+    const reply = chunk !== null ? await chunk : goes ? await this.#chunk(message) : null
     if (reply !== null) this.#check421(reply)
     if (goes && reply !== null) {
       // A refused chunk leaves the transaction open (RFC 3030 section 4.2).
@@ -253,13 +246,14 @@ export class SmtpConnection {
     return message.forwardPaths.map(() => mailReply)
   }
 
-  async #chunk(content: Buffer | Readable, size: number): Promise<Reply> {
-    const command = `BDAT ${size} LAST\r\n`
+  async #chunk({ content, size, prefix = noBytes }: OutgoingMessage): Promise<Reply> {
+    const command = `BDAT ${size + prefix.length} LAST\r\n`
     if (Buffer.isBuffer(content)) {
       this.#socket.cork()
       this.#socket.write(command)
       this.#dataSent = true
       const reply = this.#reply(this.#options.dataEndMs)
+      if (prefix.length > 0) this.#socket.write(prefix)
       this.#socket.write(content)
       this.#socket.uncork()
       return reply
@@ -267,6 +261,7 @@ export class SmtpConnection {
     this.#socket.write(command)
     // The reply may come before we know that all has been written, or in the midst of it.
     this.#early = []
+    if (prefix.length > 0) this.#socket.write(prefix)
     let sent = 0
     try {
       for await (const piece of content) {
@@ -287,35 +282,21 @@ export class SmtpConnection {
     return early ?? this.#reply(this.#options.dataEndMs)
   }
 
-  async #xforward(origin: Origin): Promise<void> {
-    const words = xforwardWords(origin, this.#extensions.get('XFORWARD') ?? '')
-    // Where it is refused the message goes all the same: it is only told less.
-    if (words.length > 0) this.#check421(await this.#command(`XFORWARD ${words.join(' ')}`))
-  }
-
-  #mailParameters(message: OutgoingMessage): string {
-    const { parameters } = message.reversePath
-    let text = this.offers('SIZE') ? ` SIZE=${message.size}` : ''
-    for (const [name, value] of Object.entries(parameters)) {
-      const known =
-        name === 'BODY'
-          ? '8BITMIME'
-          : name === 'SMTPUTF8'
-            ? 'SMTPUTF8'
-            : name === 'RET' || name === 'ENVID'
-              ? 'DSN'
-              : ''
-      if (known !== '' && this.offers(known)) text += value === '' ? ` ${name}` : ` ${name}=${value}`
+  /** Where it is refused the message goes all the same: the host is only told less. */
+  async #tellOrigin(origin: OutgoingOrigin): Promise<void> {
+    if (origin.by === 'xclient' && this.offers('XCLIENT')) {
+      const words = originWords(origin, this.#extensions.get('XCLIENT') ?? '').join(' ')
+      if (words === '' || words === this.#toldClient) return
+      const reply = await this.#command(`XCLIENT ${words}`)
+      this.#check421(reply)
+      if (!isPositive(reply)) return
+      // The host begins anew, as it would with that client (Postfix, XCLIENT_README).
+      this.#toldClient = words
+      await this.#hello(origin.name === '' ? this.#options.name : origin.name)
+    } else if (this.offers('XFORWARD')) {
+      const words = originWords(origin, this.#extensions.get('XFORWARD') ?? '')
+      if (words.length > 0) this.#check421(await this.#command(`XFORWARD ${words.join(' ')}`))
     }
-    return text
-  }
-
-  #rcptParameters(path: OutgoingPath): string {
-    if (!this.offers('DSN')) return ''
-    return Object.entries(path.parameters)
-      .filter(([name]) => name === 'NOTIFY' || name === 'ORCPT')
-      .map(([name, value]) => ` ${name}=${value}`)
-      .join('')
   }
 
   async #oneByOne(commands: readonly string[], last: string | null): Promise<Reply[]> {
@@ -329,10 +310,11 @@ export class SmtpConnection {
     return replies
   }
 
-  async #data(content: Buffer | Readable): Promise<Reply> {
+  async #data({ content, prefix = noBytes }: OutgoingMessage): Promise<Reply> {
     const stuffer = new DotStuffer()
     if (Buffer.isBuffer(content)) {
       this.#socket.cork()
+      for (const piece of stuffer.feed(prefix)) this.#socket.write(piece)
       for (const piece of stuffer.feed(content)) this.#socket.write(piece)
       this.#dataSent = true
       const reply = this.#reply(this.#options.dataEndMs)
@@ -340,6 +322,7 @@ export class SmtpConnection {
       this.#socket.uncork()
       return reply
     }
+    for (const piece of stuffer.feed(prefix)) this.#socket.write(piece)
     try {
       for await (const chunk of content) {
         let room = true

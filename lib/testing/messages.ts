@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { OutgoingPath } from '#lib/smtp/client.ts'
+import type { OutgoingPath } from '#lib/smtp/outgoing.ts'
 
 export type TestMessage = {
   readonly name: string

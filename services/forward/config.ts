@@ -2,31 +2,9 @@
 import { existsSync } from 'node:fs'
 import * as setting from '#lib/runtime/settings.ts'
 
-export const forwardSettings = {
-  legacySmtp: setting.list('LEGACY_SMTP', null, {
-    meaning: 'legacy hosts that get the originals; with npm start: the built-in stand-in',
-    expected: 'smtp://host:port[,smtp://host:port…]; smtps:// for implicit TLS',
-    item: /^smtps?:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?\/?$/,
-    required: true,
-  }),
+/** How messages are sent: read by forward and by routes. */
+export const relaySettings = {
   forwardName: setting.text('FORWARD_NAME', 'mailweir.localhost', { meaning: 'host name that forward says in EHLO' }),
-  forwardConnections: setting.integer('FORWARD_CONNECTIONS', 20, {
-    min: 1,
-    max: 1_000,
-    meaning: 'connections to each legacy host',
-  }),
-  forwardWindow: setting.integer('FORWARD_WINDOW', 200, {
-    unit: 'messages',
-    min: 1,
-    max: 100_000,
-    meaning: 'messages in flight for each partition',
-  }),
-  forwardWindowBytes: setting.integer('FORWARD_WINDOW_BYTES', 33_554_432, {
-    unit: 'bytes',
-    min: 1_048_576,
-    max: 4_294_967_296,
-    meaning: 'bytes in flight for each partition',
-  }),
   forwardConnectMs: setting.integer('FORWARD_CONNECT_MS', 10_000, {
     unit: 'milliseconds',
     min: 100,
@@ -49,12 +27,48 @@ export const forwardSettings = {
   forwardTlsCa: setting.optionalText('FORWARD_TLS_CA', {
     meaning: "file of the legacy hosts' certificate authority, PEM; absent: those of the system",
   }),
+  lookAlike: setting.choice('FORWARD_LOOK_ALIKE', ['normalise', 'dead'], 'normalise', {
+    meaning:
+      'a message with a look-alike of the end of data (a lone dot between bare CR or LF), where the host does not offer CHUNKING: its line ends are made CR LF, or it goes to mail.dead',
+  }),
+} as const
+
+/** What forward alone reads. */
+export const forwardOnlySettings = {
+  legacySmtp: setting.list('LEGACY_SMTP', null, {
+    meaning: 'legacy hosts that get the originals; with npm start: the built-in stand-in',
+    expected:
+      'smtp://host:port[?weight=n][,smtp://host:port?backup…]; smtps:// for implicit TLS; a backup is used while no other host is up',
+    item: /^smtps?:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?\/?(\?(weight=[1-9]\d{0,3}|backup)(&(weight=[1-9]\d{0,3}|backup))?)?$/,
+    required: true,
+  }),
+  forwardConnections: setting.integer('FORWARD_CONNECTIONS', 20, {
+    min: 1,
+    max: 1_000,
+    meaning: 'connections to each legacy host',
+  }),
+  forwardWindow: setting.integer('FORWARD_WINDOW', 200, {
+    unit: 'messages',
+    min: 1,
+    max: 100_000,
+    meaning: 'messages in flight for each partition',
+  }),
+  forwardWindowBytes: setting.integer('FORWARD_WINDOW_BYTES', 33_554_432, {
+    unit: 'bytes',
+    min: 1_048_576,
+    max: 4_294_967_296,
+    meaning: 'bytes in flight for each partition',
+  }),
   forwardUser: setting.text('FORWARD_USER', '', {
     meaning: 'user of AUTH PLAIN to legacy hosts, under TLS or to loopback; empty: no AUTH',
   }),
   forwardPassword: setting.text('FORWARD_PASSWORD', '', { meaning: 'its password', secret: true }),
-  forwardOrigin: setting.flag('FORWARD_ORIGIN', true, {
-    meaning: 'legacy hosts that offer XFORWARD are told the client, its port and its HELO',
+  forwardOrigin: setting.choice('FORWARD_ORIGIN', ['xforward', 'xclient', 'off'], 'xforward', {
+    meaning:
+      'how legacy hosts are told the client, its port and its HELO: XFORWARD, which they log; XCLIENT, by which they treat the message as if it came from there; where they offer it',
+  }),
+  forwardReceived: setting.flag('FORWARD_RECEIVED', false, {
+    meaning: 'a Received field of ours goes before each message; otherwise not a byte is added',
   }),
   retryFirstMs: setting.integer('RETRY_FIRST_MS', 60_000, {
     unit: 'milliseconds',
@@ -75,16 +89,15 @@ export const forwardSettings = {
     meaning:
       'a message deferred for so long since it was accepted goes to mail.dead (RFC 5321 section 4.5.4.1: 4 to 5 days)',
   }),
-  lookAlike: setting.choice('FORWARD_LOOK_ALIKE', ['normalise', 'dead'], 'normalise', {
-    meaning:
-      'a message with a look-alike of the end of data (a lone dot between bare CR or LF), where the host does not offer CHUNKING: its line ends are made CR LF, or it goes to mail.dead',
-  }),
 } as const
 
+export const forwardSettings = { ...relaySettings, ...forwardOnlySettings } as const
+
+export type RelayConfig = setting.Values<typeof relaySettings>
 export type ForwardConfig = setting.Values<typeof forwardSettings>
 
-/** Rules between the settings of forward. */
-export function checkForward(values: ForwardConfig): readonly setting.Problem[] {
+/** Rules between these settings. */
+export function checkRelay(values: RelayConfig): readonly setting.Problem[] {
   if (values.forwardTlsCa === null || existsSync(values.forwardTlsCa)) return []
   return [
     {

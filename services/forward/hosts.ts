@@ -3,7 +3,8 @@
  *
  * A connection that fails says something about its host, not about the message: the host is down, is left alone for a
  * growing while, and then one probe at a time finds out whether it is back. While none is up, `take` waits: that holds up
- * the partitions, and the log is the buffer. The host with the least in flight gets the next message.
+ * the partitions, and the log is the buffer. A host that is back gets one message at a time at first, and one more with each
+ * that it takes. The host with the least in flight for its weight gets the next message; backups only while no other is up.
  */
 import { readFileSync } from 'node:fs'
 import type { Clock } from '#lib/runtime/clock.ts'
@@ -11,10 +12,12 @@ import type { Logger } from '#lib/runtime/logger.ts'
 import { type Backoff, backoffDelay } from '#lib/runtime/retry.ts'
 import { type SmtpClientOptions, SmtpConnection } from '#lib/smtp/client.ts'
 import { SmtpConnectionError, type SmtpHost } from '#lib/smtp/connect.ts'
-import type { ForwardConfig } from './config.ts'
+import type { RelayConfig } from './config.ts'
+
+export type LegacyHost = SmtpHost & { readonly weight: number; readonly backup: boolean }
 
 export type HostsOptions = {
-  readonly hosts: readonly SmtpHost[]
+  readonly hosts: readonly LegacyHost[]
   readonly connectionsMax: number
   readonly client: SmtpClientOptions
   readonly clock: Clock
@@ -28,12 +31,14 @@ const probeBackoff: Backoff = { firstMs: 200, maxMs: 30_000, factor: 2, jitter: 
 const idleMs = 60_000
 
 type Host = {
-  readonly host: SmtpHost
+  readonly host: LegacyHost
   readonly name: string
   readonly idle: { connection: SmtpConnection; since: number }[]
   inUse: number
   up: boolean
   failures: number
+  /** Connections that it may have now. */
+  limit: number
 }
 
 export type Lease = {
@@ -45,14 +50,23 @@ export type Lease = {
   fail(error: unknown): void
 }
 
-export function parseLegacyHost(url: string): SmtpHost {
-  const { protocol, hostname, port } = new URL(url)
+export function parseLegacyHost(url: string): LegacyHost {
+  const { protocol, hostname, port, searchParams } = new URL(url)
   const tls = protocol === 'smtps:'
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? (tls ? 465 : 25) : Number(port), tls }
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? (tls ? 465 : 25) : Number(port),
+    tls,
+    weight: Number(searchParams.get('weight') ?? 1),
+    backup: searchParams.has('backup'),
+  }
 }
 
-/** How forward speaks to every legacy host. */
-export const clientOptionsOf = (config: ForwardConfig): SmtpClientOptions => ({
+/** How every host is spoken to. @param auth absent: no AUTH */
+export const clientOptionsOf = (
+  config: RelayConfig,
+  auth?: { readonly user: string; readonly password: string },
+): SmtpClientOptions => ({
   name: config.forwardName,
   connectMs: config.forwardConnectMs,
   replyMs: config.forwardReplyMs,
@@ -62,7 +76,7 @@ export const clientOptionsOf = (config: ForwardConfig): SmtpClientOptions => ({
     verify: config.forwardTlsVerify,
     ...(config.forwardTlsCa === null ? {} : { ca: readFileSync(config.forwardTlsCa) }),
   },
-  ...(config.forwardUser === '' ? {} : { auth: { user: config.forwardUser, password: config.forwardPassword } }),
+  ...(auth === undefined || auth.user === '' ? {} : { auth }),
 })
 
 export class Hosts {
@@ -81,6 +95,7 @@ export class Hosts {
       inUse: 0,
       up: true,
       failures: 0,
+      limit: options.connectionsMax,
     }))
     options.changed(this.#hosts.length)
     this.#sweep = setInterval(() => this.#dropIdle(), idleMs / 4)
@@ -95,10 +110,8 @@ export class Hosts {
   async take(): Promise<Lease | null> {
     for (;;) {
       if (this.#stopping.signal.aborted) return null
-      const host = this.#hosts
-        .filter((candidate) => candidate.up && candidate.inUse < this.#options.connectionsMax)
-        .sort((a, b) => a.inUse - b.inUse)[0]
-      if (host === undefined) {
+      const host = this.#next()
+      if (host === null) {
         await new Promise<void>((resolve) => this.#waiting.push(resolve))
         continue
       }
@@ -111,6 +124,17 @@ export class Hosts {
         this.#down(host, error)
       }
     }
+  }
+
+  /** The host that gets the next message; null: none has room. */
+  #next(): Host | null {
+    const primariesUp = this.#hosts.some(({ up, host }) => up && !host.backup)
+    let next: Host | null = null
+    for (const candidate of this.#hosts) {
+      if (!candidate.up || candidate.inUse >= candidate.limit || (primariesUp && candidate.host.backup)) continue
+      if (next === null || candidate.inUse / candidate.host.weight < next.inUse / next.host.weight) next = candidate
+    }
+    return next
   }
 
   async #connection(host: Host): Promise<SmtpConnection> {
@@ -136,6 +160,10 @@ export class Hosts {
       host: host.name,
       release: () => {
         host.failures = 0
+        if (host.limit < this.#options.connectionsMax) {
+          host.limit++
+          this.#wakeOne()
+        }
         end()
       },
       fail: (error) => {
@@ -153,12 +181,15 @@ export class Hosts {
     this.#options.failed()
     if (!host.up || this.#stopping.signal.aborted) return
     host.up = false
+    host.limit = 1
     for (const { connection } of host.idle.splice(0)) connection.destroy()
     this.#options.logger.warn(
       { event: 'host.down', host: host.name, err: error },
       'the legacy host takes no mail: it is left alone and probed',
     )
     this.#options.changed(this.#hosts.filter((candidate) => candidate.up).length)
+    // Its messages may go to another, a backup among them.
+    for (const wake of this.#waiting.splice(0)) wake()
     void this.#probe(host)
   }
 
@@ -173,7 +204,7 @@ export class Hosts {
         host.up = true
         this.#options.logger.info({ event: 'host.up', host: host.name }, 'the legacy host takes mail again')
         this.#options.changed(this.#hosts.filter((candidate) => candidate.up).length)
-        for (const wake of this.#waiting.splice(0)) wake()
+        this.#wakeOne()
         return
       } catch {
         this.#options.failed()

@@ -40,12 +40,12 @@ export type OutcomePorts = {
 
 const replyMax = 500
 
-/** Records the outcome; resolves to the state that the message is in now. */
+/** Records the outcome; resolves to the state that the message is in now, and where its event stands. */
 export async function settle(
   message: Attempted,
   result: Exclude<RelayResult, { kind: 'stopped' }>,
   ports: OutcomePorts,
-): Promise<'forwarded' | 'waiting' | 'dead'> {
+): Promise<{ readonly state: 'forwarded' | 'waiting' | 'dead'; readonly eventOffset: bigint }> {
   const now = ports.clock.now()
   const attempts = message.attempts + 1
   const outcomes: readonly RecipientOutcome[] =
@@ -116,7 +116,7 @@ export async function settle(
   }
   const decisive = refused[0] ?? deferred[0] ?? delivered[0]
   const host = result.kind === 'sent' ? result.host : ''
-  await ports.log.append('mail.events', {
+  const written = await ports.log.append('mail.events', {
     key: message.id,
     partition: message.position.partition,
     value: ports.codec.encode(
@@ -131,6 +131,7 @@ export async function settle(
         reply: shortReply(decisive?.reply),
         attempt: attempts,
         addedDelayMs: delivered.length > 0 ? Math.max(0, now - message.receivedAt) : 0,
+        legacyMs: result.kind === 'sent' ? Math.max(0, now - result.handedAt) : 0,
         dueAt: dueAt ?? 0,
         state,
         recipients: outcomes.slice(0, eventRecipientsMax).map((outcome) => ({
@@ -149,12 +150,17 @@ export async function settle(
       }),
     ),
   })
+  if (result.kind === 'sent' && delivered.length > 0) {
+    const handed = Math.max(0, result.handedAt - message.receivedAt)
+    ports.metrics.waited.observe(handed / 1000)
+    ports.metrics.answered.observe({ host }, Math.max(0, now - result.handedAt) / 1000)
+  }
   if (state === 'forwarded') {
     ports.metrics.forwarded.inc()
-    ports.metrics.addedDelay.observe(Math.max(0, now - message.receivedAt) / 1000)
+    ports.metrics.addedDelay.observe({ host }, Math.max(0, now - message.receivedAt) / 1000)
   }
   if (result.kind === 'sent' && result.normalised) ports.metrics.normalised.inc()
-  return state
+  return { state, eventOffset: written.offset }
 }
 
 const eventRecipientsMax = 50
@@ -175,7 +181,10 @@ export type DeadLetter = {
   readonly claim: Claim | null
 }
 
-export async function deadLetter(letter: DeadLetter, ports: Omit<OutcomePorts, 'schedule'>): Promise<void> {
+export async function deadLetter(
+  letter: DeadLetter,
+  ports: Pick<OutcomePorts, 'log' | 'codec' | 'clock' | 'metrics'>,
+): Promise<void> {
   const key = letter.id === '' ? `${letter.topic}-${letter.position.partition}-${letter.position.offset}` : letter.id
   await ports.log.append('mail.dead', {
     key,

@@ -7,9 +7,11 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
 import type { Objects } from '#lib/objects/objects.ts'
+import type { Clock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { SmtpConnectionError } from '#lib/smtp/connect.ts'
 import { hasLookAlike, LineEndNormaliser, LookAlikeFinder } from '#lib/smtp/content.ts'
+import { receivedField } from '#lib/smtp/origin.ts'
 import { isPositive, isTransient, type Reply } from '#lib/smtp/reply.ts'
 import type { Claim, Envelope } from '#schemas/types.ts'
 import type { Hosts } from './hosts.ts'
@@ -20,6 +22,7 @@ export type Relayed = {
   readonly size: number
   readonly bytes: Buffer | null
   readonly claim: Claim | null
+  readonly receivedAt: number
 }
 
 export type RecipientOutcome = {
@@ -35,18 +38,25 @@ export type RelayResult =
       readonly host: string
       readonly outcomes: readonly RecipientOutcome[]
       readonly normalised: boolean
+      /** When the first command went out, epoch milliseconds. */
+      readonly handedAt: number
     }
   /** The claim is gone or the message may not be sent as it is. */
   | { readonly kind: 'unsendable'; readonly reason: 'claim-missing' | 'look-alike'; readonly detail: string }
-  /** We are stopping; the message stays where it is. */
+  /** We are stopping, or the partition is another's; the message stays where it is. */
   | { readonly kind: 'stopped' }
 
 export type RelayPorts = {
   readonly hosts: Hosts
   readonly objects: Objects
   readonly lookAlike: 'normalise' | 'dead'
-  /** Whether hosts that offer XFORWARD are told who gave us the message. */
-  readonly tellOrigin: boolean
+  /** How hosts are told who gave us the message. */
+  readonly origin: 'xforward' | 'xclient' | 'off'
+  /** Our name in a Received field; null: none is added. */
+  readonly receivedBy: string | null
+  readonly clock: Clock
+  /** The message is no longer ours to send. */
+  isRevoked(): boolean
 }
 
 export async function relay(message: Relayed, open: readonly number[], ports: RelayPorts): Promise<RelayResult> {
@@ -58,6 +68,10 @@ export async function relay(message: Relayed, open: readonly number[], ports: Re
   for (;;) {
     const lease = await ports.hosts.take()
     if (lease === null) return { kind: 'stopped' }
+    if (ports.isRevoked()) {
+      lease.release()
+      return { kind: 'stopped' }
+    }
     try {
       // A chunk has a length: nothing in it can be taken for its end.
       const normalise = lookAlike && !lease.connection.offers('CHUNKING')
@@ -70,19 +84,21 @@ export async function relay(message: Relayed, open: readonly number[], ports: Re
         lease.release()
         return { kind: 'unsendable', reason: 'claim-missing', detail: `The object ${message.claim?.key} is not there` }
       }
+      const handedAt = ports.clock.now()
       const replies = await lease.connection.send({
         reversePath: { address: message.envelope.reversePath, parameters: message.envelope.parameters },
         forwardPaths: open.flatMap((index) => message.envelope.forwardPaths[index] ?? []),
         size: Buffer.isBuffer(content) ? content.length : message.size,
         content,
-        ...(ports.tellOrigin ? { origin: message.envelope.client } : {}),
+        ...(ports.receivedBy === null ? {} : { prefix: receivedOf(message, ports.receivedBy) }),
+        ...(ports.origin === 'off' ? {} : { origin: { ...message.envelope.client, by: ports.origin } }),
       })
       lease.release()
       const outcomes = open.map((index, at): RecipientOutcome => {
         const reply = replies[at] ?? { code: 451, enhancedStatus: '4.3.0', text: 'no reply for this recipient' }
         return { index, reply, kind: isPositive(reply) ? 'delivered' : isTransient(reply) ? 'deferred' : 'dead' }
       })
-      return { kind: 'sent', host: lease.host, outcomes, normalised: normalise }
+      return { kind: 'sent', host: lease.host, outcomes, normalised: normalise, handedAt }
     } catch (error) {
       if (error instanceof SmtpConnectionError) {
         lease.fail(error)
@@ -95,6 +111,16 @@ export async function relay(message: Relayed, open: readonly number[], ports: Re
     }
   }
 }
+
+const receivedOf = ({ id, envelope, receivedAt }: Relayed, by: string): Buffer =>
+  receivedField({
+    origin: envelope.client,
+    tls: envelope.client.tls !== null,
+    utf8: 'SMTPUTF8' in envelope.parameters,
+    by,
+    id,
+    at: receivedAt,
+  })
 
 async function contentOf(message: Relayed, normalise: boolean, objects: Objects): Promise<Buffer | Readable | null> {
   if (message.bytes !== null) {

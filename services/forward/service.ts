@@ -4,7 +4,7 @@
  * Order: send, record the outcome (mail.retry, mail.dead, mail.events), commit. So at least once: a message goes twice where
  * we crash between the legacy system's 250 and the commit; nothing is lost. Offsets commit in order while many are in flight.
  */
-import type { Consumer, Log, LogRecord } from '#lib/log/log.ts'
+import type { Assignment, Consumer, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
@@ -16,10 +16,12 @@ import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Raw } from '#schemas/types.ts'
+import { Backlog } from './backlog.ts'
 import type { ForwardConfig } from './config.ts'
 import { clientOptionsOf, Hosts, parseLegacyHost } from './hosts.ts'
 import { type ForwardMetrics, forwardMetrics } from './metrics.ts'
 import { type Attempted, deadLetter, type OutcomePorts, settle } from './outcome.ts'
+import { RecentOutcomes } from './recent.ts'
 import { relay } from './relay.ts'
 import { RetrySet } from './retry-set.ts'
 
@@ -39,6 +41,11 @@ const retryBatch = 50
 const retryLookMs = 1_000
 const drainMs = 20_000
 
+/** On whose behalf a message is sent: a partition of mail.raw, which may be taken away. */
+type Owner = { isRevoked(): boolean; wrote(eventOffset: bigint): void }
+/** A retry is bound to no partition of mail.raw. */
+const noOwner: Owner = { isRevoked: () => false, wrote: () => {} }
+
 export function startForward(config: ForwardConfig, ports: ForwardPorts): Service {
   return new ForwardService(config, ports)
 }
@@ -51,6 +58,8 @@ class ForwardService implements Service {
   readonly #ports: ForwardPorts
   readonly #metrics: ForwardMetrics
   readonly #outcome: OutcomePorts
+  readonly #recent: RecentOutcomes
+  readonly #backlog: Backlog
   readonly #hosts: Hosts
   readonly #retries = new RetrySet()
   readonly #main: Consumer
@@ -72,10 +81,12 @@ class ForwardService implements Service {
       metrics: this.#metrics,
       schedule: { firstMs: config.retryFirstMs, maxMs: config.retryMaxMs, ageMs: config.retryAgeMs },
     }
+    this.#recent = new RecentOutcomes(ports)
+    this.#backlog = new Backlog(forwardGroup, { ...ports, metrics: this.#metrics })
     this.#hosts = new Hosts({
       hosts: config.legacySmtp.map(parseLegacyHost),
       connectionsMax: config.forwardConnections,
-      client: clientOptionsOf(config),
+      client: clientOptionsOf(config, { user: config.forwardUser, password: config.forwardPassword }),
       clock: ports.clock,
       logger: ports.logger,
       failed: () => this.#metrics.failures.inc(),
@@ -86,7 +97,7 @@ class ForwardService implements Service {
       topics: ['mail.raw'],
       windowRecords: config.forwardWindow,
       windowBytes: config.forwardWindowBytes,
-      assign: () => ({ process: (record) => this.#process(record) }),
+      assign: (assignment) => this.#assign(assignment),
     })
     this.#retry = ports.log.consume({
       group: retryGroup,
@@ -106,7 +117,31 @@ class ForwardService implements Service {
     this.done.catch(() => {})
   }
 
-  async #process(record: LogRecord): Promise<void> {
+  #assign(assignment: Assignment): PartitionHandler {
+    let revoked = false
+    const { partition } = assignment
+    this.#backlog.assigned(partition)
+    const behind = this.#recent.behind(assignment)
+    behind.catch(() => {}) // Each record hears it.
+    return {
+      process: async (record) => {
+        this.#backlog.begun(partition, record.offset, record.timestamp, record.value?.length ?? 0)
+        const { settled, last, metadata, wrote } = await behind
+        // Until what was settled is passed, the next owner has to look where this one looked.
+        const where = record.offset < last ? assignment.metadata : metadata()
+        if (settled.has(record.offset)) this.#metrics.repeatsDropped.inc()
+        else await this.#process(record, { isRevoked: () => revoked, wrote })
+        this.#backlog.ended(partition, record.offset)
+        return where
+      },
+      revoked: () => {
+        revoked = true
+        this.#backlog.revoked(partition)
+      },
+    }
+  }
+
+  async #process(record: LogRecord, owner: Owner): Promise<void> {
     const position = { partition: record.partition, offset: Number(record.offset) }
     let raw: Raw
     try {
@@ -116,13 +151,16 @@ class ForwardService implements Service {
       await this.#undecodable(record, error)
       return
     }
-    await this.#attempt({
-      ...raw,
-      position,
-      open: raw.envelope.forwardPaths.map((_, index) => index),
-      anyDead: false,
-      attempts: 0,
-    })
+    await this.#attempt(
+      {
+        ...raw,
+        position,
+        open: raw.envelope.forwardPaths.map((_, index) => index),
+        anyDead: false,
+        attempts: 0,
+      },
+      owner,
+    )
   }
 
   async #undecodable(record: LogRecord, error: unknown): Promise<void> {
@@ -169,15 +207,19 @@ class ForwardService implements Service {
   }
 
   /** Resolves when the outcome is recorded; rejects where it could not be, or we are stopping. */
-  async #attempt(message: Attempted): Promise<'forwarded' | 'waiting' | 'dead'> {
+  async #attempt(message: Attempted, owner: Owner): Promise<'forwarded' | 'waiting' | 'dead'> {
     const result = await relay(message, message.open, {
       hosts: this.#hosts,
       objects: this.#ports.objects,
       lookAlike: this.#config.lookAlike,
-      tellOrigin: this.#config.forwardOrigin,
+      origin: this.#config.forwardOrigin,
+      receivedBy: this.#config.forwardReceived ? this.#config.forwardName : null,
+      clock: this.#ports.clock,
+      isRevoked: owner.isRevoked,
     })
     if (result.kind === 'stopped') throw new MailweirError('LOG_CLOSED', 'Forward is stopping', { retriable: true })
-    const state = await settle(message, result, this.#outcome)
+    const { state, eventOffset } = await settle(message, result, this.#outcome)
+    owner.wrote(eventOffset)
     this.#ports.logger.info(
       {
         event: `message.${state}`,
@@ -245,7 +287,7 @@ class ForwardService implements Service {
 
   async #retryOne(key: string, value: Buffer): Promise<void> {
     try {
-      const state = await this.#attempt(this.#ports.codec.decode('retry', value))
+      const state = await this.#attempt(this.#ports.codec.decode('retry', value), noOwner)
       if (state !== 'waiting') {
         await this.#ports.log.append('mail.retry', { key, partition: partitionOf(key, fewPartitions), value: null })
       }
@@ -273,6 +315,7 @@ class ForwardService implements Service {
 
   async #stop(): Promise<void> {
     this.#stopping.abort()
+    this.#backlog.close()
     // Those that wait for a host will not get one; those being sent are ended and committed.
     if (!this.#hosts.anyUp) this.#hosts.stop()
     await this.#main.stop({ drainMs })
