@@ -179,9 +179,37 @@ export function logContract(name: string, setup: ContractSetup): void {
             [0, 5n],
             [1, 100n],
           ]),
-        } // prettier: one line reads better
+        }
         for await (const records of log.read(spec.name, range)) keys.push(...records.map((record) => record.key ?? ''))
         assert.deepEqual(keys.sort(), ['19', '4', '6', '8'])
+      }))
+
+    it('ends a range of a topic that grows all the while', () =>
+      withLog(async (log) => {
+        const spec = topicSpec(4)
+        await log.admin.ensureTopics([spec])
+        const append = (index: number) =>
+          log.append(spec.name, { key: String(index), value: Buffer.from('x'), partition: index % 4 })
+        for (let index = 0; index < 400; index++) await append(index)
+        let growing = true
+        const growth = (async () => {
+          for (let index = 400; growing; index++) await append(index)
+        })()
+        for (let round = 0; round < 3; round++) {
+          const ends = await log.admin.offsets(spec.name)
+          const to = new Map(ends.map(({ partition, end }) => [partition, end]))
+          let count = 0
+          for await (const records of log.read(spec.name, { from: new Map(), to })) {
+            count += records.length
+            await new Promise((resolve) => setTimeout(resolve, 20))
+          }
+          assert.equal(
+            count,
+            ends.reduce((sum, { end }) => sum + Number(end), 0),
+          )
+        }
+        growing = false
+        await growth
       }))
 
     it('follows all partitions from given offsets, and what comes later', () =>

@@ -217,16 +217,26 @@ class KafkaLog implements Log {
       )
     }
     arm()
+    /** Those that wait until their records were taken. */
+    const applying = new Set<() => void>()
+    let over = false
     const follower = this.follow({
       topic,
       from,
-      // One batch at a time: the follower waits until this one was taken.
-      apply: (records) =>
-        new Promise<void>((resume) => {
+      // One batch at a time: the follower waits until this one was taken. What comes behind the range is not waited for.
+      apply: async (records) => {
+        if (over || !wanted.has(records[0]?.partition ?? -1)) return
+        await new Promise<void>((resolve) => {
+          const resume = (): void => {
+            applying.delete(resume)
+            resolve()
+          }
+          applying.add(resume)
           const give = deliver
           arm()
           give({ records, resume })
-        }),
+        })
+      },
     })
     const failed = follower.done.then(() => null)
     const aborted = new Promise<null>((resolve) =>
@@ -248,7 +258,9 @@ class KafkaLog implements Log {
         step.resume()
       }
     } finally {
+      over = true
       deliver(null)
+      for (const resume of applying) resume()
       await follower.stop()
     }
   }
