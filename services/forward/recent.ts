@@ -63,8 +63,9 @@ export class RecentOutcomes {
       for (const { partition, earliest, end } of await this.#ports.log.admin.offsets('mail.events')) {
         to.set(partition, end)
         const known = waiting.find(({ assignment }) => assignment.partition === partition)?.assignment
-        const position = known === undefined ? null : positionOf(known.metadata)
-        from.set(partition, position === null ? end : latest(position + 1n, earliest, end - eventsMax))
+        // Before the first commit there is no metadata: anything may have been settled.
+        const position = known === undefined ? end : (positionOf(known.metadata) ?? -1n)
+        from.set(partition, latest(position + 1n, earliest, end - eventsMax))
       }
       const settled = new Map(waiting.map(({ assignment }) => [assignment.partition, new Set<bigint>()]))
       for await (const records of this.#ports.log.read('mail.events', { from, to })) {
