@@ -2,7 +2,8 @@
  * A cheap SMTP load: bare sockets, MAIL RCPT DATA in one packet, a body that is always the same. Run as a process of its own; prints
  * one line of JSON: messages a second, and the time from the end of data to its reply at the median and the 99th percentile.
  *
- * Arguments: port, connections, messages, bytes, then any of: per-connection (one message each), tls (STARTTLS), rate=N (open loop).
+ * Arguments: port, connections, messages, bytes, then any of: per-connection (one message each), tls (STARTTLS), rate=N (open loop),
+ * stamp (each message says in X-Sent when it was due, epoch milliseconds).
  */
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -19,6 +20,8 @@ const options = new Set(process.argv.slice(6))
 const rate = Number([...options].find((option) => option.startsWith('rate='))?.slice(5) ?? 0)
 const line = `${'0123456789abcdef'.repeat(4)}\r\n`
 const body = Buffer.from(`Subject: load\r\n\r\n${line.repeat(Math.ceil(bytes / line.length))}.\r\n`)
+/** As wide as any instant, so that it can be written over. */
+const stampOf = (at: number): string => `X-Sent: ${at.toFixed(3).padStart(17, '0')}\r\n`
 const envelope = 'MAIL FROM:<>\r\nRCPT TO:<b@bounces.example.com>\r\nDATA\r\n'
 
 const latencies: number[] = []
@@ -119,7 +122,11 @@ async function one(): Promise<void> {
     speaker ??= await open()
     if ((await speaker.ask(envelope, 3)).startsWith('354')) {
       const before = performance.now()
-      const reply = await speaker.ask(body, 1)
+      const due = at === 0 ? before : at
+      const stamped = options.has('stamp')
+        ? Buffer.concat([Buffer.from(stampOf(performance.timeOrigin + due)), body])
+        : body
+      const reply = await speaker.ask(stamped, 1)
       latencies.push(performance.now() - before)
       if (!reply.startsWith('250')) refused++
     } else refused++

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { listenSettings, type Running, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
-import { corpusMessages, testMessages } from '#lib/testing/messages.ts'
+import { corpusMessages, largeMessage, testMessages } from '#lib/testing/messages.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { sendAll } from '#lib/testing/send.ts'
 import { kafkaMissing, objectServerMissing, ownBroker, testBrokers, testObjectServer } from '#lib/testing/services.ts'
@@ -60,7 +60,9 @@ describe('the whole way, on Kafka and S3', { skip: missing }, () => {
     const flow: Flow = { ports, dataDir: folder.path, user: 'mailweir', password }
     const messages = testMessages()
     const ids = await sendAll(ports.smtp, messages)
-    await checkFlow(flow, messages, { repeats: false, metricsPorts: [...health.values()] })
+    const large = largeMessage()
+    await sendAll(ports.smtp, [large])
+    await checkFlow(flow, [...messages, large], { repeats: false, metricsPorts: [...health.values()] })
     await checkTrace(flow, ids[0] ?? '', messages[0] as (typeof messages)[0])
 
     // Every service but the stand-in dies once while mail comes in.
@@ -74,12 +76,12 @@ describe('the whole way, on Kafka and S3', { skip: missing }, () => {
     })
     assert.equal(restarts.length, 6)
     await Promise.all(restarts)
-    await checkFlow(flow, [...messages, ...messages], { repeats: true, metricsPorts: [] })
+    await checkFlow(flow, [...messages, large, ...messages], { repeats: true, metricsPorts: [] })
 
     const corpus = corpusMessages()
     if (corpus !== null) {
       await sendAll(ports.smtp, corpus)
-      await checkFlow(flow, [...messages, ...messages, ...corpus], { repeats: true, metricsPorts: [] })
+      await checkFlow(flow, [...messages, large, ...messages, ...corpus], { repeats: true, metricsPorts: [] })
     }
     for (const name of services.toReversed()) assert.equal(await processes.get(name)?.end('SIGTERM'), 0, name)
   })

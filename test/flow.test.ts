@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { listenSettings, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
-import { corpusMessages, corpusMissing, testMessages } from '#lib/testing/messages.ts'
+import { corpusMessages, corpusMissing, largeMessage, testMessages } from '#lib/testing/messages.ts'
 import { sendAll } from '#lib/testing/send.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -41,7 +41,7 @@ describe('the whole way, embedded', () => {
     const out = await until('the lines for a person', () => /Mailweir is up/.test(process.stdout()) && process.stdout())
     assert.match(out, new RegExp(`smtp://127.0.0.1:${ports.smtp}`))
     assert.match(out, new RegExp(`password ${flow.password}`))
-    const messages = testMessages()
+    const messages = [...testMessages(), largeMessage()]
     const ids = await sendAll(ports.smtp, messages)
     assert.equal(new Set(ids).size, messages.length)
     await checkFlow(flow, messages, { repeats: false, metricsPorts: [ports.console] })

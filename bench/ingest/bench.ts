@@ -1,14 +1,9 @@
 /** Ingest beside its rivals, each scenario in turn in every round; prints JSON and tables. */
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { LoadResult } from '../load.ts'
-import { cpuSeconds, median } from '../measure.ts'
-import { type Running, rivals } from './servers.ts'
+import { cpuOf, load, median, type Running, rssOf } from '../measure.ts'
+import { rivals } from './servers.ts'
 
-const exec = promisify(execFile)
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 
 /** Each server is loaded for so long before it is measured: code is compiled until then, Java's longest. */
@@ -35,34 +30,16 @@ const scenarios: readonly Scenario[] = [
   { name: '4 KB, open loop at 250/s', args: [20, 750, 4_096, 'rate=250'], messages: 750, without: /smtp-server/ },
 ]
 
-const load = async (port: number, args: readonly (string | number)[]): Promise<LoadResult> =>
-  JSON.parse(
-    (await exec(process.execPath, [join(import.meta.dirname, '..', 'load.ts'), String(port), ...args.map(String)]))
-      .stdout,
-  ) as LoadResult
-
-const rss = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
-const alive = <T>(pids: readonly number[], of: (pid: number) => T): T[] =>
-  pids.flatMap((pid) => {
-    try {
-      return [of(pid)]
-    } catch {
-      return [] // It has ended meanwhile; its parent has its time.
-    }
-  })
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
-
 async function warmUp(running: Running, scenario: Scenario): Promise<void> {
   const until = Date.now() + warmUpMs
   while (Date.now() < until) await load(running.port, scenario.args)
 }
 
 async function measure(running: Running, scenario: Scenario): Promise<Figures> {
-  const before = sum(alive(running.pids(), cpuSeconds))
+  const before = cpuOf(running)
   const result = await load(running.port, scenario.args)
-  const cpu = sum(alive(running.pids(), cpuSeconds)) - before
-  return { ...result, cpuPerThousand: (cpu * 1000) / scenario.messages, rssMiB: sum(alive(running.pids(), rss)) }
+  const cpu = cpuOf(running) - before
+  return { ...result, cpuPerThousand: (cpu * 1000) / scenario.messages, rssMiB: rssOf(running) }
 }
 
 function table(name: string, found: ReadonlyMap<string, readonly Figures[]>): string {
@@ -80,13 +57,13 @@ async function memory(): Promise<string> {
   if (embedded === undefined) return ''
   const idle = await embedded.start()
   const sockets = await Promise.all(Array.from({ length: 5_000 }, () => greeted(idle)))
-  const idleMiB = sum(idle.pids().map(rss))
+  const idleMiB = rssOf(idle)
   for (const socket of sockets) socket.destroy()
   await idle.stop()
   const large = await embedded.start()
   let peak = 0
   const timer = setInterval(() => {
-    peak = Math.max(peak, sum(alive(large.pids(), rss)))
+    peak = Math.max(peak, rssOf(large))
   }, 50)
   const result = await load(large.port, [100, 100, 25 * 1024 * 1024])
   clearInterval(timer)

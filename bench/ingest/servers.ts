@@ -1,7 +1,6 @@
 /** The servers that are compared: each starts, says where it listens and which processes it is, and stops. */
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { imapTls } from '#cli/account.ts'
 import { startHaraka } from '#lib/testing/haraka.ts'
@@ -10,24 +9,9 @@ import { listenSettings, runMailweir, startMailweir } from '#lib/testing/mailwei
 import { freePort } from '#lib/testing/ports.ts'
 import { postfixMissing, startPostfix } from '#lib/testing/postfix.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
-import { until } from '#lib/testing/wait.ts'
+import { family, listens, type Running } from '../measure.ts'
 
-export type Running = { readonly port: number; pids(): readonly number[]; stop(): Promise<void> }
 export type Rival = { readonly name: string; readonly skip: string | false; start(): Promise<Running> }
-
-const listens = (port: number) =>
-  until(
-    'the listener',
-    () =>
-      new Promise<boolean>((resolve) => {
-        const socket = connect(port, '127.0.0.1')
-        socket.once('connect', () => {
-          socket.destroy()
-          resolve(true)
-        })
-        socket.once('error', () => resolve(false))
-      }),
-  )
 
 async function certificate(folder: string): Promise<string> {
   const path = join(folder, 'both.pem')
@@ -81,17 +65,6 @@ async function smtpServer(withFile: boolean): Promise<Running> {
       folder[Symbol.dispose]()
     },
   }
-}
-
-/** A process and all below it. */
-function family(pid: number): number[] {
-  const rows = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
-    .trim()
-    .split('\n')
-    .map((row) => row.trim().split(/\s+/).map(Number))
-  const found = [pid]
-  for (const parent of found) for (const [child = 0, of = 0] of rows) if (of === parent) found.push(child)
-  return found
 }
 
 export const rivals: readonly Rival[] = [

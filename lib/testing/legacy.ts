@@ -15,6 +15,10 @@ export type LegacyScript = {
   readonly extensions?: readonly string[]
   mail?(argument: string): string | null
   rcpt?(argument: string): string | null
+  /** Told of each command. */
+  command?(line: string): void
+  connected?(): void
+  disconnected?(): void
   /** Answers the end of data; null: hangs up without an answer. */
   data?(message: LegacyMessage): string | null
 }
@@ -53,14 +57,19 @@ export async function startLegacy(script: LegacyScript = {}): Promise<Legacy> {
   const server = createServer((socket) => {
     const connection = legacy.connections++
     sockets.add(socket)
+    legacy.script.connected?.()
     socket.on('error', () => {})
-    socket.once('close', () => sockets.delete(socket))
+    socket.once('close', () => {
+      sockets.delete(socket)
+      legacy.script.disconnected?.()
+    })
     socket.write(`${legacy.script.greeting ?? '220 legacy.example ESMTP'}\r\n`)
     let input = Buffer.alloc(0)
     let mail = ''
     let rcpts: string[] = []
     let inData = false
     const command = (line: string): void => {
+      legacy.script.command?.(line)
       const verb = line.slice(0, 4).toUpperCase()
       const answer = (text: string): void => void socket.write(`${text}\r\n`)
       if (verb === 'EHLO') {

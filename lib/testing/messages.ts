@@ -49,6 +49,13 @@ export function testMessages(count = 281): readonly TestMessage[] {
   })
 }
 
+/** A message of 50 MB, which goes by way of the object store. */
+export function largeMessage(): TestMessage {
+  const line = Buffer.from(`${'0123456789abcdef'.repeat(4)}\r\n.dot\r\n`)
+  const content = Buffer.concat([Buffer.from(header(50)), Buffer.alloc(50_000_000 - (50_000_000 % line.length), line)])
+  return { name: '50 MB', ...envelope(0), content }
+}
+
 function envelope(n: number): Pick<TestMessage, 'reversePath' | 'forwardPaths'> {
   if (n % 5 === 1) {
     return {

@@ -28,12 +28,14 @@ export type Postfix = {
 
 /**
  * An instance of its own: its files, its queue.
- * @param options.listen a port where it accepts mail and keeps it in its queue; absent: none
+ * @param options.listen a port where it accepts mail; absent: none
+ * @param options.relay what it accepts goes on to `mailTo`; otherwise it stays in its queue
  */
 export async function startPostfix(options: {
   readonly bouncesTo?: number
   readonly mailTo?: number
   readonly listen?: number
+  readonly relay?: boolean
 }): Promise<Postfix> {
   const folder = mkdtempSync(join(tmpdir(), 'mailweir-postfix-'))
   chmodSync(folder, 0o755)
@@ -59,9 +61,12 @@ alternate_config_directories = ${config}
 maillog_file = ${join(folder, 'log')}
 maillog_file_prefixes = ${folder}
 default_transport = smtp:[127.0.0.1]:${options.mailTo ?? 1}
-sender_dependent_default_transport_maps = inline:{{<>=smtp:[127.0.0.1]:${options.bouncesTo ?? 1}}}
+${options.relay ? '' : `sender_dependent_default_transport_maps = inline:{{<>=smtp:[127.0.0.1]:${options.bouncesTo ?? 1}}}`}
+mynetworks = ${options.relay ? '0.0.0.0/0' : '127.0.0.0/8'}
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
-smtpd_data_restrictions = check_client_access static:HOLD
+smtpd_authorized_xforward_hosts = 127.0.0.1
+smtpd_authorized_xclient_hosts = 127.0.0.1
+${options.relay ? '' : 'smtpd_data_restrictions = check_client_access static:HOLD'}
 smtpd_client_connection_count_limit = 0
 default_process_limit = 200
 smtp_host_lookup = native

@@ -45,7 +45,7 @@ export const forwardOnlySettings = {
   forwardConnections: setting.integer('FORWARD_CONNECTIONS', 20, {
     min: 1,
     max: 1_000,
-    meaning: 'connections to each legacy host',
+    meaning: 'connections to each legacy host; to one of less weight than the heaviest, its share of them',
   }),
   forwardWindow: setting.integer('FORWARD_WINDOW', 200, {
     unit: 'messages',

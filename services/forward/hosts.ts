@@ -37,7 +37,8 @@ type Host = {
   inUse: number
   up: boolean
   failures: number
-  /** Connections that it may have now. */
+  /** Connections that it may have, by its weight, and now. */
+  readonly limitMax: number
   limit: number
 }
 
@@ -88,6 +89,8 @@ export class Hosts {
 
   constructor(options: HostsOptions) {
     this.#options = options
+    const heaviest = Math.max(...options.hosts.map(({ weight }) => weight))
+    const limitOf = ({ weight }: LegacyHost): number => Math.ceil((options.connectionsMax * weight) / heaviest)
     this.#hosts = options.hosts.map((host) => ({
       host,
       name: `${host.host}:${host.port}`,
@@ -95,7 +98,8 @@ export class Hosts {
       inUse: 0,
       up: true,
       failures: 0,
-      limit: options.connectionsMax,
+      limitMax: limitOf(host),
+      limit: limitOf(host),
     }))
     options.changed(this.#hosts.length)
     this.#sweep = setInterval(() => this.#dropIdle(), idleMs / 4)
@@ -160,7 +164,7 @@ export class Hosts {
       host: host.name,
       release: () => {
         host.failures = 0
-        if (host.limit < this.#options.connectionsMax) {
+        if (host.limit < host.limitMax) {
           host.limit++
           this.#wakeOne()
         }

@@ -4,6 +4,7 @@ import { readSettings } from '#lib/runtime/settings.ts'
 import { openTestPorts, rawRecord, type TestPorts } from '#lib/testing/embedded.ts'
 import { type Legacy, startLegacy } from '#lib/testing/legacy.ts'
 import { until } from '#lib/testing/wait.ts'
+import { event } from '#schemas/events.ts'
 import type { Event } from '#schemas/types.ts'
 import { forwardSettings } from './config.ts'
 import { forwardGroup, startForward } from './service.ts'
@@ -218,5 +219,140 @@ describe('forward', () => {
     }
     assert.equal(new Set(legacy.messages.map(({ content }) => content.toString())).size, 60)
     assert.equal(legacy.messages.length, 60)
+  })
+
+  it('balances by weight, and uses a backup only while no other host is up', async () => {
+    await using ports = await openTestPorts(1)
+    await using big = await startLegacy()
+    await using small = await startLegacy()
+    await using spare = await startLegacy()
+    const url = `${big.url}?weight=4,${small.url},${spare.url}?backup`
+    await using _running = start(ports, { url }, { FORWARD_CONNECTIONS: '10' })
+    const send = (from: number, to: number) =>
+      Promise.all(
+        Array.from({ length: to - from }, (_, n) => append(ports, { id: `m${from + n}`, content: `m${from + n}\r\n` })),
+      )
+    await send(0, 200)
+    const total = (): number => big.messages.length + small.messages.length + spare.messages.length
+    await until('the first lot', () => total() === 200)
+    assert.equal(spare.messages.length, 0)
+    assert.ok(big.messages.length > small.messages.length, `${big.messages.length} ${small.messages.length}`)
+    await big.down()
+    await small.down()
+    await send(200, 240)
+    await until('the spare one has it', () => spare.messages.length > 0 && total() >= 240)
+    await big.up()
+    await until('it is up', async () => /mailweir_forward_hosts_up 2/.test(await ports.metrics.text()))
+    const before = spare.messages.length
+    await send(240, 400)
+    await until('the rest', () => total() >= 400)
+    assert.equal(spare.messages.length, before)
+  })
+
+  it('begins with one connection where a host is back', async () => {
+    await using ports = await openTestPorts(1)
+    let open = 0
+    let first = 0
+    await using legacy = await startLegacy({
+      connected: () => {
+        open++
+      },
+      disconnected: () => {
+        open--
+      },
+      data: () => {
+        first ||= open
+        return '250 ok'
+      },
+    })
+    await legacy.down()
+    await using _running = start(ports, legacy)
+    await Promise.all(Array.from({ length: 100 }, (_, n) => append(ports, { id: `m${n}`, content: `${n}\r\n` })))
+    await until('a failure', async () => /mailweir_forward_hosts_up 0/.test(await ports.metrics.text()))
+    await legacy.up()
+    await until('all of them', () => legacy.messages.length === 100)
+    assert.equal(first, 1)
+    assert.ok(legacy.connections > 1)
+  })
+
+  it('tells who the client was by XCLIENT once for each, or by XFORWARD, and adds Received where it is asked', async () => {
+    await using ports = await openTestPorts(1)
+    const commands: string[] = []
+    const script = {
+      extensions: ['XCLIENT NAME ADDR PORT PROTO HELO', 'XFORWARD NAME ADDR PORT HELO', 'SIZE'],
+      command: (line: string) => void commands.push(line),
+    }
+    await using legacy = await startLegacy(script)
+    {
+      await using _running = start(ports, legacy, {
+        FORWARD_ORIGIN: 'xclient',
+        FORWARD_RECEIVED: 'true',
+        FORWARD_CONNECTIONS: '1',
+        FORWARD_NAME: 'front.example',
+      })
+      await append(ports, { id: 'a', content: 'x\r\n', receivedAt: Date.UTC(2026, 10, 25, 4, 5, 6) })
+      await append(ports, { id: 'b', content: 'y\r\n' })
+      await reaches(ports, 'b', 'forwarded')
+    }
+    const told = 'XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.1 PORT=25000 PROTO=ESMTP HELO=mx.remote.example'
+    assert.deepEqual(
+      commands.filter((line) => /^(?:XCLIENT|EHLO|XFORWARD)/.test(line)),
+      ['EHLO front.example', told, 'EHLO mx.remote.example'],
+    )
+    assert.equal(
+      legacy.messages[0]?.content.toString(),
+      'Received: from mx.remote.example ([192.0.2.1])\r\n\tby front.example with ESMTP id a;\r\n\tWed, 25 Nov 2026 04:05:06 +0000\r\nx\r\n',
+    )
+    const prefix = (legacy.messages[0]?.content.length ?? 0) - 3
+    assert.equal(legacy.messages[0]?.mail, `FROM:<> SIZE=${prefix + 3}`)
+    commands.length = 0
+    await using _running = start(ports, legacy)
+    await append(ports, { id: 'c', content: 'z\r\n' })
+    await reaches(ports, 'c', 'forwarded')
+    assert.ok(commands.includes('XFORWARD NAME=[UNAVAILABLE] ADDR=192.0.2.1 PORT=25000 HELO=mx.remote.example'))
+    assert.equal(legacy.messages.at(-1)?.content.toString(), 'z\r\n')
+  })
+
+  it('does not send again what was settled and not committed', async () => {
+    await using ports = await openTestPorts(1)
+    await using legacy = await startLegacy()
+    const settle = (id: string, offset: number) =>
+      ports.log.append('mail.events', {
+        key: id,
+        partition: 0,
+        value: ports.codec.encode(
+          'event',
+          event({
+            messageId: id,
+            type: 'forwarded',
+            at: Date.now(),
+            service: 'forward',
+            position: { partition: 0, offset },
+            state: 'forwarded',
+          }),
+        ),
+      })
+    for (const id of ['a', 'b', 'c', 'd']) await append(ports, { id, content: `${id}\r\n` })
+    await settle('a', 0)
+    await settle('c', 2)
+    await using _running = start(ports, legacy)
+    await reaches(ports, 'd', 'forwarded')
+    await until('the commit', async () => (await ports.log.admin.committed(forwardGroup, 'mail.raw'))[0]?.offset === 4n)
+    assert.deepEqual(legacy.messages.map(({ content }) => content.toString().trim()).sort(), ['b', 'd'])
+    assert.match(await ports.metrics.text(), /mailweir_forward_repeats_dropped_total 2/)
+  })
+
+  it('measures what waits, and what of the delay is whose', async () => {
+    await using ports = await openTestPorts(1)
+    await using legacy = await startLegacy()
+    await using _running = start(ports, legacy)
+    await append(ports, { id: 'a', content: 'x\r\n', receivedAt: Date.now() - 5_000 })
+    await reaches(ports, 'a', 'forwarded')
+    const text = await ports.metrics.text()
+    const host = new URL(legacy.url).host
+    assert.ok(text.includes(`mailweir_forward_added_delay_seconds_count{host="${host}"} 1`))
+    assert.match(text, /mailweir_forward_handover_seconds_sum 5\./)
+    const [event] = await events(ports, 'a')
+    assert.ok(event !== undefined && event.addedDelayMs >= 5_000 && event.legacyMs < 1_000)
   })
 })
