@@ -87,7 +87,7 @@ class EmbeddedLog implements Log {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger
-    this.#records = openRecords(options.path, false)
+    this.#records = openRecords(options.path)
     this.#groups = openGroups(options.path)
     this.#writer = new Writer(options.path)
     this.#poll = setInterval(() => this.#lookForOthers(), pollMs)

@@ -54,12 +54,15 @@ export class Database {
   }
 }
 
-/** @param synced true: a transaction that has ended survives a power cut */
-export const openRecords = (path: string, synced: boolean): Database =>
+/**
+ * Synced: a transaction that has ended survives a power cut. A checkpoint copies the write-ahead log into the file; a thread of
+ * its own does that (`writer.ts`), and the connection that writes only where that falls behind by 256 MB.
+ */
+export const openRecords = (path: string): Database =>
   new Database(
     path,
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synced ? 'FULL' : 'NORMAL'};
-     PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192;
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+     PRAGMA wal_autocheckpoint = 65536; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192;
      CREATE TABLE IF NOT EXISTS topics (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, partitions INTEGER NOT NULL,
        cleanup TEXT NOT NULL, retention_ms INTEGER) STRICT;
      CREATE TABLE IF NOT EXISTS ends (topic INTEGER NOT NULL, partition INTEGER NOT NULL, earliest INTEGER NOT NULL,

@@ -5,7 +5,7 @@ import { Records } from './records.ts'
 import type { Reply, Request } from './writer.ts'
 
 const { path } = workerData as { path: string } // Set by writer.ts, which starts this thread.
-const records = new Records(openRecords(path, true))
+const records = new Records(openRecords(path))
 
 function answer(request: Request): unknown {
   switch (request.kind) {

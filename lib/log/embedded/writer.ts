@@ -37,6 +37,9 @@ function cacheFolder(): string | null {
   return folder === undefined ? null : dirname(folder) // The last part is Node's version.
 }
 
+const checkpointBytes = 16 * 1024 * 1024
+const recordOverheadBytes = 128
+
 type Waiting = { resolve(result: unknown): void; reject(error: MailweirError): void }
 
 export class Writer {
@@ -44,13 +47,40 @@ export class Writer {
   #worker: Worker | null = null
   /** In the order of the requests, which is that of the replies. */
   #waiting: Waiting[] = []
+  #checkpointer: Worker | null = null
+  #checkpointing = false
+  /** About what the write-ahead log has grown by since the last checkpoint was begun. */
+  #logBytes = 0
 
   constructor(path: string) {
     this.#path = path
   }
 
-  append(batch: Batch): Promise<Appended> {
-    return this.#ask<Appended>({ kind: 'append', batch }, [batch.values.buffer])
+  async append(batch: Batch): Promise<Appended> {
+    this.#logBytes += batch.values.length + batch.topic.length * recordOverheadBytes
+    const appended = await this.#ask<Appended>({ kind: 'append', batch }, [batch.values.buffer])
+    if (this.#logBytes >= checkpointBytes && !this.#checkpointing) this.#checkpoint()
+    return appended
+  }
+
+  /** The thread for it is started by the first who writes so much. */
+  #checkpoint(): void {
+    this.#checkpointing = true
+    this.#logBytes = 0
+    if (this.#checkpointer === null) {
+      const thread = this.#thread('embedded checkpoint', './checkpoint.ts')
+      const over = (): void => {
+        this.#checkpointing = false
+        if (this.#checkpointer === thread) this.#checkpointer = null
+      }
+      thread.on('message', () => {
+        this.#checkpointing = false
+      })
+      thread.on('error', over)
+      thread.on('exit', over)
+      this.#checkpointer = thread
+    }
+    this.#checkpointer.postMessage('checkpoint')
   }
 
   ensureTopics(specs: readonly TopicSpec[]): Promise<string[]> {
@@ -66,6 +96,7 @@ export class Writer {
   }
 
   async close(): Promise<void> {
+    await this.#checkpointer?.terminate()
     if (this.#worker !== null) await this.#ask({ kind: 'close' })
   }
 
@@ -78,13 +109,17 @@ export class Writer {
     })
   }
 
-  #start(): Worker {
-    const worker = new Worker(threadCode, {
+  #thread(name: string, file: string): Worker {
+    return new Worker(threadCode, {
       eval: true,
-      name: 'embedded log',
-      workerData: { path: this.#path, thread: new URL('./thread.ts', import.meta.url).href, cache: cacheFolder() },
+      name,
+      workerData: { path: this.#path, thread: new URL(file, import.meta.url).href, cache: cacheFolder() },
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     })
+  }
+
+  #start(): Worker {
+    const worker = this.#thread('embedded log', './thread.ts')
     worker.on('message', (reply: Reply) => {
       const waiting = this.#waiting.shift()
       if ('result' in reply) waiting?.resolve(reply.result)
