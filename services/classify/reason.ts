@@ -1,10 +1,14 @@
 /**
  * What one recipient's diagnostic says → a reason in Sisimai's vocabulary, and whether it is for good. Pure; the rules are
- * data: `rules/texts.json` (phrases, first match wins) and `rules/statuses.json` (enhanced status codes).
+ * data: `rules/receivers.json` (what large receivers mean by their own codes), `rules/texts.json` (phrases, first match wins) and
+ * `rules/statuses.json` (enhanced status codes).
  *
- * The text is more telling than the code: large systems use one code for many things. The code decides where the text
- * says nothing, and wins where both it and the registry are unmistakable.
+ * The receiver's own language goes first, then the text, which is more telling than the code: large systems use one code for many
+ * things. The code decides where the text says nothing, and wins where the registry is unmistakable. The command that was answered
+ * tells whom the words are about: at MAIL the sender, at RCPT the recipient, after the data the message.
  */
+import type { Command } from './bounce/command.ts'
+import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
 import texts from './rules/texts.json' with { type: 'json' }
 
@@ -46,13 +50,33 @@ export const reasons = [
 ] as const
 export type Reason = (typeof reasons)[number]
 
-type TextRule = { readonly reason: Reason; readonly pattern: RegExp; readonly name: string }
+type TextRule = {
+  readonly reason: Reason
+  readonly pattern: RegExp
+  readonly name: string
+  /** Only in answer to these; absent: to any. */
+  readonly commands: readonly string[] | undefined
+  /** Only with these enhanced status codes; absent: with any. */
+  readonly statuses: readonly string[] | undefined
+}
 
-// The file is reviewed and a test checks that each reason is one of ours.
-const textRules: readonly TextRule[] = texts.rules.map((rule, index) => ({
+// The files are reviewed, and a test checks that each reason is one of ours.
+const textRules: readonly TextRule[] = (
+  texts.rules as readonly { reason: string; pattern: string; command?: string[]; status?: string[] }[]
+).map((rule, index) => ({
   reason: rule.reason as Reason,
   pattern: new RegExp(rule.pattern, 'iu'),
   name: `text:${rule.reason}:${index}`,
+  commands: rule.command,
+  statuses: rule.status,
+}))
+const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
+  host: new RegExp(host, 'iu'),
+  rules: rules.map((rule) => ({
+    reason: rule.reason as Reason,
+    pattern: new RegExp(rule.pattern, 'iu'),
+    name: `receiver:${name}:${rule.reason}`,
+  })),
 }))
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
@@ -61,10 +85,10 @@ const permanentReasons: ReadonlySet<Reason> = new Set(['userunknown', 'hasmoved'
 
 /** Codes that mean one thing everywhere. */
 const unmistakable: ReadonlySet<string> = new Set([
-  '5.1.10',
   '5.1.6',
   '5.2.2',
   '4.2.2',
+  '5.2.3',
   '5.3.4',
   '5.4.6',
   '5.7.25',
@@ -80,27 +104,85 @@ export type Diagnosis = {
   readonly action: string
   readonly status: string
   readonly reply: string
-  readonly diagnostic: string
+  /** The command that was answered. */
+  readonly command: Command
+  /** Host that refused, if it is known. */
+  readonly host: string
+  /** What was said, the most telling first: the quoted reply, the notice's words for this recipient, the whole notice. */
+  readonly texts: readonly string[]
+}
+
+export type FoundReason = {
+  readonly reason: Reason
+  readonly rule: string
+  readonly match: string
+  /** Index of the text that decided; -1: none did. */
+  readonly text: number
 }
 
 const textMax = 4_000
+const without = { match: '', text: -1 } as const
 
-export function findReason(diagnosis: Diagnosis): { reason: Reason; rule: string; match: string } {
-  if (diagnosis.action === 'delivered' || diagnosis.action === 'relayed' || diagnosis.action === 'expanded') {
-    return { reason: 'delivered', rule: 'action', match: '' }
+export function findReason(diagnosis: Diagnosis): FoundReason {
+  const { action, status, command } = diagnosis
+  if (action === 'delivered' || action === 'relayed' || action === 'expanded') {
+    return { reason: 'delivered', rule: 'action', ...without }
   }
-  const statusReason = byStatus.get(diagnosis.status)
-  if (statusReason !== undefined && unmistakable.has(diagnosis.status)) {
-    return { reason: statusReason, rule: `status:${diagnosis.status}`, match: '' }
+  const said = diagnosis.texts.map(plain)
+  const ofReceiver = findByReceiver(diagnosis, said)
+  if (ofReceiver !== null) return ofReceiver
+  const ofStatus = byStatus.get(status)
+  if (ofStatus !== undefined && unmistakable.has(status)) {
+    return { reason: ofStatus, rule: `status:${status}`, ...without }
   }
-  const text = diagnosis.diagnostic.slice(0, textMax).replace(/\s+/g, ' ')
-  for (const rule of textRules) {
-    const match = rule.pattern.exec(text)
-    if (match !== null) return { reason: rule.reason, rule: rule.name, match: match[0] }
+  for (const [index, text] of said.entries()) {
+    // The whole notice speaks of much; where a code tells enough, it is not asked.
+    if (index === 2 && ofStatus !== undefined && said.slice(0, 2).some((each) => each !== '')) break
+    for (const rule of textRules) {
+      if (rule.commands?.includes(command) === false || rule.statuses?.includes(status) === false) continue
+      const match = rule.pattern.exec(text)
+      if (match === null) continue
+      const reason = rule.reason === 'userunknown' ? unknownUser(diagnosis) : rule.reason
+      return { reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
+    }
   }
-  if (statusReason !== undefined) return { reason: statusReason, rule: `status:${diagnosis.status}`, match: '' }
-  if (diagnosis.action === 'delayed') return { reason: 'expired', rule: 'action', match: '' }
-  return { reason: text === '' || diagnosis.reply === '' ? 'onhold' : 'undefined', rule: 'none', match: '' }
+  if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
+  if (/^[45]\.7\.\d+$/.test(status)) return { reason: 'securityerror', rule: 'status:x.7', ...without }
+  if (action === 'delayed') return { reason: 'expired', rule: 'action', ...without }
+  if (command === 'CONN' || command === 'HELO') return { reason: 'blocked', rule: 'command', ...without }
+  if (command === 'MAIL') return { reason: 'rejected', rule: 'command', ...without }
+  return { reason: (said[0] ?? '') === '' && diagnosis.reply === '' ? 'undefined' : 'onhold', rule: 'none', ...without }
+}
+
+/** A wrapper that Postfix puts around every refusal of a recipient says nothing of why. */
+const plain = (text: string): string =>
+  text
+    .slice(0, textMax)
+    .replace(/\s+/g, ' ')
+    .replace(/recipient address rejected: (?!access denied|undeliverable|unknown)/gi, ': ')
+
+/**
+ * "User unknown" in answer to RCPT, or with the code for it, means what it says. After the data it is what a filter says, and so
+ * it may be where a remote reply is quoted and neither the code nor the command bears it out: the mailbox may exist.
+ */
+function unknownUser({ status, command, reply }: Diagnosis): Reason {
+  if (command === 'RCPT' || /^[45]\.1\.(?:1|10|3|0)$/.test(status)) return 'userunknown'
+  if (command === 'DATA' || /^5\.2\.[01]$/.test(status)) return 'filtered'
+  return reply !== '' && status === '' ? 'filtered' : 'userunknown'
+}
+
+function findByReceiver({ host }: Diagnosis, said: readonly string[]): FoundReason | null {
+  const all = [host, ...said.slice(0, 2)].join(' ')
+  for (const receiver of receiverRules) {
+    if (!receiver.host.test(all)) continue
+    for (const [index, text] of said.slice(0, 2).entries()) {
+      for (const { reason, pattern, name } of receiver.rules) {
+        const match = pattern.exec(text)
+        if (match !== null) return { reason, rule: name, match: match[0].slice(0, 200), text: index }
+      }
+    }
+  }
+  return null
 }
 
 /** Hard or soft, from the reason, the action and the code. */

@@ -7,6 +7,7 @@ import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { findReason, isPermanent } from '../reason.ts'
 import type { Sources } from '../sources.ts'
+import { commandOf } from './command.ts'
 import { type DsnRecipient, readDsn } from './dsn.ts'
 import { pickDiagnostic, readCodes, readNotice } from './notice.ts'
 
@@ -59,6 +60,7 @@ export function readBounce(sources: Sources): Bounce {
     drafts.push({
       ...recipient,
       notice: inWords?.diagnostic ?? (fromDsn.length === 1 ? pickDiagnostic(notice.text) : ''),
+      section: inWords?.section ?? (fromDsn.length === 1 ? notice.text : ''),
     })
     evidence.push(sources.at('recipient', 'rfc3464:final-recipient', ...recipient.range))
     if (recipient.statusRange !== null) evidence.push(sources.at('status', 'rfc3464:status', ...recipient.statusRange))
@@ -78,12 +80,17 @@ export function readBounce(sources: Sources): Bounce {
               fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? {
                 address,
                 diagnostic: pickDiagnostic(notice.text),
+                section: notice.text,
               },
           )
         : fromNotice.length > 0
           ? fromNotice
-          : recipientsOfReturned(sources).map((address) => ({ address, diagnostic: pickDiagnostic(notice.text) }))
-    for (const { address, diagnostic } of named) {
+          : recipientsOfReturned(sources).map((address) => ({
+              address,
+              diagnostic: pickDiagnostic(notice.text),
+              section: notice.text,
+            }))
+    for (const { address, diagnostic, section } of named) {
       drafts.push({
         address,
         originalAddress: '',
@@ -93,6 +100,7 @@ export function readBounce(sources: Sources): Bounce {
         remoteMta: first?.remoteMta ?? '',
         diagnosticRange: first?.diagnosticRange ?? null,
         notice: diagnostic,
+        section,
       })
       evidence.push(
         sources.find('recipient', failed.length > 0 ? 'field:x-failed-recipients' : 'text:recipient', address),
@@ -111,7 +119,9 @@ type Draft = {
   readonly diagnostic: string
   readonly remoteMta: string
   readonly diagnosticRange: readonly [number, number] | null
+  /** What the notice says of it, and all of its section. */
   readonly notice: string
+  readonly section: string
 }
 
 function finish(
@@ -132,16 +142,15 @@ function finish(
   const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
     .filter((text) => text !== '')
     .join(' ')
-  let found = findReason({ action, status, reply, diagnostic: draft.diagnostic })
-  if (found.rule === 'none' || (found.rule.startsWith('status:') && draft.notice !== '') || found.rule === 'action') {
-    const words = findReason({ action, status, reply, diagnostic: draft.notice })
-    if (words.rule.startsWith('text:')) found = words
-    else {
-      const all = findReason({ action, status, reply, diagnostic: notice })
-      if (all.rule.startsWith('text:') && found.rule !== 'action') found = all
-    }
-  }
-  if (draft.diagnosticRange !== null && found.rule.startsWith('text:')) {
+  const found = findReason({
+    action,
+    status,
+    reply,
+    command: commandOf(`${draft.diagnostic}\n${draft.notice}`) || commandOf(draft.section),
+    host: draft.remoteMta,
+    texts: [draft.diagnostic, draft.notice, notice],
+  })
+  if (draft.diagnosticRange !== null && found.text === 0) {
     evidence.push(sources.at('reason', found.rule, ...draft.diagnosticRange))
   } else if (found.match !== '') evidence.push(sources.find('reason', found.rule, found.match))
   return {

@@ -6,7 +6,12 @@
  */
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 
-export type NoticeRecipient = { readonly address: string; readonly diagnostic: string }
+export type NoticeRecipient = {
+  readonly address: string
+  readonly diagnostic: string
+  /** All that stands between it and the next. */
+  readonly section: string
+}
 
 /** Where the notice ends and the returned message starts. */
 const separators = [
@@ -77,7 +82,7 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = text.replace(address, '').trim()
     const hasWords = replyLine.test(own) || own.split(/\s+/).length >= 3
-    return { address, diagnostic: pickDiagnostic(hasWords ? text : notice) }
+    return { address, diagnostic: pickDiagnostic(hasWords ? text : notice), section: hasWords ? text : notice }
   })
 }
 

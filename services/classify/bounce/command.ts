@@ -1,0 +1,49 @@
+/**
+ * Which SMTP command a quoted reply answered. The same words mean other things in answer to MAIL, RCPT and the end of data: a
+ * recipient that is unknown at RCPT does not exist, one that is so after the data was refused by a filter.
+ *
+ * Each mail system says it in its own way: Postfix in parentheses, Exim and GMX with "after", qmail in a sentence, Sendmail by
+ * the transcript, DragonFly and Yahoo by name.
+ */
+export type Command = 'CONN' | 'HELO' | 'MAIL' | 'RCPT' | 'DATA' | ''
+
+const phrases: readonly (readonly [Command, RegExp])[] = [
+  [
+    'DATA',
+    /in reply to (?:end of )?data|after end of (?:message|data)|after sending the (?:message|data|body)|after (?:pipelined )?data command|did not like our (?:final )?data|failed after i sent the message|failed on data command|\[(?:eod|data)\]|\(state 1[5-8]\)|rejected the message (?:text|content|body)/i,
+  ],
+  [
+    'HELO',
+    /in reply to (?:ehlo|helo|lhlo)|after (?:ehlo|helo|lhlo)|but my name was rejected|did not like our (?:ehlo|helo)|\[(?:ehlo|helo)\]/i,
+  ],
+  [
+    'MAIL',
+    /in reply to mail from|after (?:pipelined )?mail from|after mail command|but sender was rejected|did not like our mail from|\[mail_from\]|rejected mail from address|\(state 13\)|mail from command/i,
+  ],
+  [
+    'RCPT',
+    /in reply to rcpt to|after (?:pipelined )?rcpt to|after rcpt command|does(?: not|n.t) like recipient|did not like our rcpt to|\[rcpt_to\]|rejected rcpt to address|\(state (?:9|14)\)|rcpt to command|recipient address rejected: /i,
+  ],
+  [
+    'CONN',
+    /refused to talk to me|after initial connection|but (?:the )?greeting failed|on (?:the )?(?:initial )?connect(?:ion)? command|while (?:receiving|waiting for) the initial server greeting|did not like our connect/i,
+  ],
+]
+
+/** In a transcript a reply (<<<) stands behind the command (>>>) that it answers. */
+const transcript = />>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<\s*[45]\d\d/gi
+const verbs: Readonly<Record<string, Command>> = {
+  ehlo: 'HELO',
+  helo: 'HELO',
+  mail: 'MAIL',
+  rcpt: 'RCPT',
+  data: 'DATA',
+  '.': 'DATA',
+}
+
+/** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
+export function commandOf(text: string): Command {
+  for (const [command, pattern] of phrases) if (pattern.test(text)) return command
+  const [, verb = ''] = transcript[Symbol.matchAll](text.slice(0, 20_000)).next().value ?? []
+  return verbs[verb.toLowerCase()] ?? ''
+}
