@@ -38,7 +38,7 @@ export function splitNotice(text: string): Notice {
 }
 
 const aloneOnLine =
-  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?\s*)?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/iu
+  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/iu
 const withReason =
   /^[\s>*•·\-–|]*[<("']*([^\s<>()"',;:]+@[^\s<>()"',;:]+)[>)"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\s{2,}|\t)/iu
 const named =
