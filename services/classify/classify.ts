@@ -6,15 +6,19 @@
  */
 import { decodeHeaderText } from '#lib/mail/charset.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
-import type { Envelope, Evidence, Verdict } from '#schemas/types.ts'
+import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
 import { readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
+import { commandOf } from './bounce/command.ts'
+import { readCodes } from './bounce/notice.ts'
+import { type Notification, readNotification } from './notification.ts'
 import { readOptOut } from './opt-out.ts'
+import { findReason, isPermanent } from './reason.ts'
 import { readReport } from './report.ts'
 import { Sources } from './sources.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.1.0'
+export const classifierVersion = '0.2.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
@@ -64,29 +68,20 @@ function decide(sources: Sources, options: ClassifyOptions): Verdict {
   if (report !== null) {
     return { ...blank(report.kind, report.variant, 0.98, report.evidence), recipients: report.recipients }
   }
+  const notified = readNotification(sources)
+  if (notified !== null) return notifiedVerdict(sources, notified)
   const byForm = bounceByForm(sources)
   if (byForm !== null) return bounceVerdict(sources, byForm, 0.97)
-  const autoReply = readAutoReply(sources)
+  // What a mail program sends for its user is no reply: Apple Mail marks its unsubscribes as automatic.
+  const isDaemon = /^(?:mailer-?daemon|post_?master)\b/i.test(
+    findAddress(sources.header('from')) || sources.header('from'),
+  )
+  const autoReply = sources.has('x-apple-unsubscribe') || isDaemon ? null : readAutoReply(sources)
   if (autoReply !== null) {
     const address = findAddress(sources.header('from'))
     return {
       ...blank('auto-reply', autoReply.variant, 0.95, [autoReply.evidence]),
-      recipients:
-        address === ''
-          ? []
-          : [
-              {
-                address,
-                originalAddress: '',
-                action: '',
-                status: '',
-                reply: '',
-                reason: 'vacation',
-                permanent: false,
-                remoteMta: '',
-                diagnostic: '',
-              },
-            ],
+      recipients: address === '' ? [] : [{ ...nobody, address, reason: 'vacation' }],
     }
   }
   const byWords = bounceByWords(sources)
@@ -99,22 +94,7 @@ function decide(sources: Sources, options: ClassifyOptions): Verdict {
     const address = findAddress(sources.header('from'))
     return {
       ...blank('opt-out', optOut.rule.includes('command') ? 'command' : 'address', 0.93, [optOut]),
-      recipients:
-        address === ''
-          ? []
-          : [
-              {
-                address,
-                originalAddress: '',
-                action: '',
-                status: '',
-                reply: '',
-                reason: 'undefined',
-                permanent: false,
-                remoteMta: '',
-                diagnostic: '',
-              },
-            ],
+      recipients: address === '' ? [] : [{ ...nobody, address }],
     }
   }
   if (
@@ -126,6 +106,52 @@ function decide(sources: Sources, options: ClassifyOptions): Verdict {
     return blank('reply', 'person', 0.8, [sources.field('kind', `field:${name}`, name)])
   }
   return blank('unknown', '', 0.5, [])
+}
+
+function notifiedVerdict(sources: Sources, { type, feedback, recipients }: Notification): Verdict {
+  const evidence = sources.find('kind', 'ses:notification', '"notificationType"')
+  if (type === 'complaint') {
+    return {
+      ...blank('complaint', feedback === '' || feedback === 'not-spam' ? 'abuse' : feedback, 0.98, [evidence]),
+      recipients: recipients.map(({ address }) => ({ ...nobody, address, reason: 'feedback' })),
+    }
+  }
+  const read = recipients.map(({ address, action, status, diagnostic }): VerdictRecipient => {
+    const codes = readCodes(diagnostic)
+    const diagnosis = {
+      action: action || (type === 'delivery' ? 'delivered' : 'failed'),
+      status: status || codes.status || (/(?:^|\s)(2\.\d{1,3}\.\d{1,3})\b/.exec(diagnostic)?.[1] ?? ''),
+      reply: codes.reply || (/^(2\d\d)\b/.exec(diagnostic)?.[1] ?? ''),
+      command: commandOf(diagnostic),
+      host: '',
+      texts: [diagnostic],
+    }
+    const { reason } = findReason(diagnosis)
+    return {
+      ...nobody,
+      address,
+      action: diagnosis.action,
+      status: diagnosis.status,
+      reply: diagnosis.reply,
+      reason,
+      permanent: isPermanent(reason, diagnosis),
+      diagnostic: diagnostic.slice(0, 1_000),
+    }
+  })
+  const variant = type === 'delivery' ? 'delivered' : read.some(({ permanent }) => permanent) ? 'hard' : 'soft'
+  return { ...blank('bounce', variant, 0.97, [evidence]), recipients: read }
+}
+
+const nobody: VerdictRecipient = {
+  address: '',
+  originalAddress: '',
+  action: '',
+  status: '',
+  reply: '',
+  reason: 'undefined',
+  permanent: false,
+  remoteMta: '',
+  diagnostic: '',
 }
 
 function bounceVerdict(sources: Sources, evidence: Evidence, confidence: number): Verdict {
@@ -158,11 +184,11 @@ function bounceByForm(sources: Sources): Evidence | null {
 }
 
 const daemonPattern =
-  /mailer-?daemon|postmaster|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@.*(?:mail|google)/i
+  /mailer-?daemon|post_?master|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@.*(?:mail|google)/i
 const subjectPattern =
-  /undeliver(?:able|ed)|returned (?:mail|to sender|message)|(?:delivery|mail) (?:status|failure|error|failed|problem|has failed|incomplete|unsuccessful|system error|delivery|report)|failure (?:notice|delivery|notification)|(?:mail|message|delivery|nondeliver\w*|non-?deliver\w*) (?:could not|not|delivery|failed|failure|system|status|error|can.t|report|undeliver)|could not (?:be delivered|send)|cannot be delivered|unable to deliver|non[ -]?delivery|undeliverable|warning: (?:could not|message)|error (?:sending|in mail|delivering)|rejected (?:mail|message)|unzustellbar|nicht zustellbar|zustellung|échec|non remis|no se (?:ha )?(?:puede|pudo|podido) entregar|no entregad|devuelto|mancata consegna|impossibile recapitare|não (?:foi )?entregue|niet (?:bezorgd|afgeleverd)|недоставлен|не доставлен|配信(?:不能|エラー)|送信できません|メール.{0,10}(?:エラー|届け)|退信|无法投递|投递失败|返送|delayed mail|delivery delayed|automatically rejected|message status|mail error/iu
+  /undeliver(?:able|ed)|returned (?:mail|to sender|message)|(?:delivery|mail) (?:status|failure|error|failed|problem|has failed|incomplete|unsuccessful|system error|delivery|report)|failure (?:notice|delivery|notification)|(?:mail|message|delivery|nondeliver\w*|non-?deliver\w*) (?:could not|not|delivery|failed|failure|system|status|error|can.t|report|undeliver)|could not (?:be delivered|send)|cannot be delivered|unable to deliver|non[ -]?delivery|undeliverable|warning: (?:could not|message)|error (?:sending|in mail|delivering)|rejected (?:mail|message)|unzustellbar|nicht zustellbar|zustellung|échec|non remis|no se (?:ha )?(?:puede|pudo|podido) entregar|no entregad|devuelto|mancata consegna|impossibile recapitare|não (?:foi )?entregue|niet (?:bezorgd|afgeleverd)|недоставлен|не доставлен|配信(?:不能|エラー)|送信できません|メール.{0,10}(?:エラー|届け)|退信|无法投递|投递失败|返送|delayed mail|delivery delayed|automatically rejected|message status|mail error|are not (?:a )?member/iu
 const noticePattern =
-  /could not be delivered|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|user unknown|no such user|unknown user|mailbox (?:is )?(?:full|unavailable)|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnte nicht (?:zugestellt|ausgeliefert)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
+  /could not be delivered|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|invalid user address|trouble delivering|not a member of this mailing list|user unknown|no such user|unknown user|mailbox (?:is )?(?:full|unavailable)|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnte nicht (?:zugestellt|ausgeliefert)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
 
 /** Bounces in words: a daemon that says so, or a subject and a text that do. */
 function bounceByWords(sources: Sources): Evidence | null {

@@ -20,6 +20,8 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
   if (sources.envelope === null && addresses.some((pattern) => pattern.test(to))) {
     return sources.field('kind', 'field:opt-out-address', 'to')
   }
+  if (sources.has('x-apple-unsubscribe'))
+    return sources.field('kind', 'field:x-apple-unsubscribe', 'x-apple-unsubscribe')
   if (command.test(sources.header('subject').trim())) return sources.field('kind', 'text:subject-command', 'subject')
   for (const line of topLines(sources.notice().text)) {
     if (command.test(line)) return sources.find('kind', 'text:body-command', line)

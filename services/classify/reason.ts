@@ -72,10 +72,11 @@ const textRules: readonly TextRule[] = (
 }))
 const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
   host: new RegExp(host, 'iu'),
-  rules: rules.map((rule) => ({
+  rules: (rules as readonly { reason: string; pattern: string; command?: string[] }[]).map((rule) => ({
     reason: rule.reason as Reason,
     pattern: new RegExp(rule.pattern, 'iu'),
     name: `receiver:${name}:${rule.reason}`,
+    commands: rule.command,
   })),
 }))
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
@@ -171,12 +172,13 @@ function unknownUser({ status, command, reply }: Diagnosis): Reason {
   return reply !== '' && status === '' ? 'filtered' : 'userunknown'
 }
 
-function findByReceiver({ host }: Diagnosis, said: readonly string[]): FoundReason | null {
+function findByReceiver({ host, command }: Diagnosis, said: readonly string[]): FoundReason | null {
   const all = [host, ...said.slice(0, 2)].join(' ')
   for (const receiver of receiverRules) {
     if (!receiver.host.test(all)) continue
     for (const [index, text] of said.slice(0, 2).entries()) {
-      for (const { reason, pattern, name } of receiver.rules) {
+      for (const { reason, pattern, name, commands } of receiver.rules) {
+        if (commands?.includes(command) === false) continue
         const match = pattern.exec(text)
         if (match !== null) return { reason, rule: name, match: match[0].slice(0, 200), text: index }
       }

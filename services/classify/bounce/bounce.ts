@@ -51,7 +51,9 @@ export function readBounce(sources: Sources): Bounce {
   const notice = sources.notice()
   const returned = sources.returned()
   const isStranger = strangers(sources, returned)
-  const fromNotice = readNotice(notice.text, isStranger)
+  let fromNotice = readNotice(notice.text, isStranger)
+  // Whoever wrote to himself is named all the same.
+  if (fromNotice.length === 0 && fromDsn.length === 0) fromNotice = readNotice(notice.text, isOffice)
   const delayed = looksDelayed(sources, notice.text)
 
   const drafts: Draft[] = []
@@ -209,12 +211,13 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
   return (address) => {
     const lower = address.toLowerCase()
     if (lower === to) return false
-    return (
-      known.has(lower) ||
-      /^(?:mailer-daemon|postmaster|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/.test(lower)
-    )
+    return known.has(lower) || isOffice(lower)
   }
 }
+
+/** Addresses of offices, not of recipients. */
+const isOffice = (address: string): boolean =>
+  /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address)
 
 /** The last resort: a returned message to one person names the one whom it did not reach. */
 function recipientsOfReturned(sources: Sources): string[] {

@@ -32,6 +32,9 @@ const phrases: readonly (readonly [Command, RegExp])[] = [
 
 /** In a transcript a reply (<<<) stands behind the command (>>>) that it answers. */
 const transcript = />>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<\s*[45]\d\d/gi
+/** m-FILTER names the command on a line of its own. */
+const named =
+  /smtp command\s*:?\s*\n?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command/i
 const verbs: Readonly<Record<string, Command>> = {
   ehlo: 'HELO',
   helo: 'HELO',
@@ -45,5 +48,6 @@ const verbs: Readonly<Record<string, Command>> = {
 export function commandOf(text: string): Command {
   for (const [command, pattern] of phrases) if (pattern.test(text)) return command
   const [, verb = ''] = transcript[Symbol.matchAll](text.slice(0, 20_000)).next().value ?? []
-  return verbs[verb.toLowerCase()] ?? ''
+  const [, alone = '', following = ''] = verb === '' ? (named.exec(text) ?? []) : []
+  return verbs[(verb || alone || following).toLowerCase()] ?? ''
 }

@@ -65,7 +65,8 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
 function recipientAddress(bytes: Buffer, group: FieldGroup): string {
   for (const name of ['final-recipient', 'x-actual-recipient', 'original-recipient']) {
     const mailbox = mailboxOf(groupText(bytes, group, name))
-    if (mailbox.includes('@')) return mailbox
+    // A name inside the reporting system's own network says less than the original recipient.
+    if (/@[^@]+\.[^@]+$/.test(mailbox)) return mailbox
   }
   return mailboxOf(groupText(bytes, group, 'final-recipient'))
 }

@@ -16,10 +16,10 @@ export type NoticeRecipient = {
 /** Where the notice ends and the returned message starts. */
 const separators = [
   /^[-_=*\s>]*(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))/i,
-  /^[-_=*\s>]*(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,12}(?:メール|原文))/i,
+  /^[-_=*\s>]*(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,8}(?:元の|送信した|送られた|オリジナル).{0,8}(?:メール|メッセージ)|(?:元の|オリジナル)(?:メール|メッセージ)|原文)/i,
 ]
 
-const headerLine = /^(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s/i
+const headerLine = /^(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s?\S/i
 
 export type Notice = { readonly text: string; readonly returned: string }
 
@@ -31,7 +31,8 @@ export function splitNotice(text: string): Notice {
     const starts =
       (index > 0 && separators.some((separator) => separator.test(line))) ||
       (headerLine.test(line) &&
-        lines.slice(index + 1, index + 6).filter((next) => /^[A-Za-z][A-Za-z-]*:\s|^[ \t]+\S/.test(next)).length >= 3)
+        lines.slice(index + 1, index + 6).filter((next) => /^[A-Za-z][A-Za-z-]*:\s?\S|^[ \t]+\S/.test(next)).length >=
+          3)
     if (starts) return { text: lines.slice(0, index).join('\n'), returned: lines.slice(index).join('\n') }
   }
   return { text, returned: '' }
@@ -40,10 +41,13 @@ export function splitNotice(text: string): Notice {
 const aloneOnLine =
   /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/iu
 const withReason =
-  /^[\s>*•·\-–|]*[<("']*([^\s<>()"',;:]+@[^\s<>()"',;:]+)[>)"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\s{2,}|\t)/iu
+  /^[\s>*•·\-–|]*[<("']*([^\s<>()"',;:]+@[^\s<>()"',;:]+)[>)"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/iu
 const named =
-  /(?:rcpt to|recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
+  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
 const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -](?=[\p{L}#<\d(*:["'])/u
+
+/** Fields of the returned message that a notice repeats. */
+const senderLine = /^[\s>*-]*(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
 
 /** Recipients that the notice names, each with the text that follows it up to the next; `strangers` never are ones. */
 export function readNotice(notice: string, isStranger: (address: string) => boolean): NoticeRecipient[] {
@@ -60,7 +64,7 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
     }
   }
   for (const [index, line] of lines.entries()) {
-    if (!line.includes('@')) continue
+    if (!line.includes('@') || senderLine.test(line)) continue
     add(aloneOnLine.exec(line)?.[1] ?? withReason.exec(line)?.[1], index)
   }
   if (found.length === 0) {
@@ -68,6 +72,10 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
       if (!line.includes('@')) continue
       for (const match of line.matchAll(named)) add(match[1], index)
     }
+  }
+  if (found.length === 0) {
+    for (const [index, line] of lines.entries())
+      add(/^[\s>]*RCPT TO:\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)
   }
   if (found.length === 0) {
     for (const [index, line] of lines.entries()) {
