@@ -46,6 +46,9 @@ const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
 const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -](?=[\p{L}#<\d(*:["'])/u
 
+const inSentence =
+  /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:]+@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/giu
+
 /** Fields of the returned message that a notice repeats. */
 const senderLine = /^[\s>*-]*(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
 
@@ -71,6 +74,7 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
     for (const [index, line] of lines.entries()) {
       if (!line.includes('@')) continue
       for (const match of line.matchAll(named)) add(match[1], index)
+      for (const match of line.matchAll(inSentence)) add(match[1], index)
     }
   }
   if (found.length === 0) {
@@ -87,9 +91,11 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
     return { address, text: lines.slice(line, Math.max(end, line + 1)).join('\n') }
   })
   return sections.map(({ address, text }) => {
-    // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
+    // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason. And what was
+    // quoted elsewhere was quoted for the only one there is.
     const own = text.replace(address, '').trim()
-    const hasWords = replyLine.test(own) || own.split(/\s+/).length >= 3
+    const quotedElsewhere = found.length === 1 && !replyLine.test(own) && replyLine.test(notice)
+    const hasWords = !quotedElsewhere && (replyLine.test(own) || own.split(/\s+/).length >= 3)
     return { address, diagnostic: pickDiagnostic(hasWords ? text : notice), section: hasWords ? text : notice }
   })
 }
