@@ -58,6 +58,9 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 const rss = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
 
+/** Writes out what earlier servers left to be written, so that no server pays for another's disk. */
+export const settleDisk = (): Promise<unknown> => exec('sync')
+
 /** CPU seconds of all processes of a server so far. */
 export const cpuOf = (running: Running): number => sum(alive(running.pids(), cpuSeconds))
 /** Their resident memory now, MiB. */

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { startMailweir } from '#lib/testing/mailweir.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
-import { cpuOf, listens, load, median, type Running, rssOf } from '../measure.ts'
+import { cpuOf, listens, load, median, type Running, rssOf, settleDisk } from '../measure.ts'
 import { between } from './servers.ts'
 import type { SinkReport } from './sink.ts'
 
@@ -45,6 +45,7 @@ type Sink = Awaited<ReturnType<typeof startSink>>
 type Figures = { perSecond: number; cpuPerThousand: number; p50: number; p99: number; rssMiB: number }
 
 async function pass(running: Running, sink: Sink, messages: number, more: readonly string[]): Promise<Figures> {
+  await settleDisk()
   await sink.ask('reset')
   const before = cpuOf(running)
   const startedAt = Date.now()

@@ -1,7 +1,7 @@
 /** Ingest beside its rivals, each scenario in turn in every round; prints JSON and tables. */
 import { connect, type Socket } from 'node:net'
 import type { LoadResult } from '../load.ts'
-import { cpuOf, load, median, type Running, rssOf } from '../measure.ts'
+import { cpuOf, load, median, type Running, rssOf, settleDisk } from '../measure.ts'
 import { rivals } from './servers.ts'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
@@ -36,6 +36,7 @@ async function warmUp(running: Running, scenario: Scenario): Promise<void> {
 }
 
 async function measure(running: Running, scenario: Scenario): Promise<Figures> {
+  await settleDisk()
   const before = cpuOf(running)
   const result = await load(running.port, scenario.args)
   const cpu = cpuOf(running) - before

@@ -43,7 +43,7 @@ export type EmbeddedOptions = {
 }
 
 /** How often other processes' appends are looked for. */
-const pollMs = 25
+const pollMs = 5
 const sweepMs = 60_000
 /** Records read in one step: enough to be quick, few enough to keep the event loop free. */
 const readRecords = 256

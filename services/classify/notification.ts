@@ -25,7 +25,8 @@ const recipientsMax = 1_000
 
 export function readNotification(sources: Sources): Notification | null {
   const { text: notice, returned } = sources.notice()
-  const text = notice + returned
+  // Behind the signature's line stand words of SNS for a person.
+  const text = (notice + returned).split(/\n-- ?\r?\n/)[0] ?? ''
   const start = text.indexOf('{')
   if (start < 0 || start > 2_000 || !/"(?:notificationType|eventType)"\s*:/.test(text)) return null
   const end = text.lastIndexOf('}')

@@ -44,7 +44,7 @@ const withReason =
   /^[\s>*•·\-–|]*[<("']*([^\s<>()"',;:]+@[^\s<>()"',;:]+)[>)"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/iu
 const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
-const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -](?=[\p{L}#<\d(*:["'])/u
+const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:]+@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/giu

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { commandOf } from './bounce/command.ts'
+import { classify } from './classify.ts'
+import { findReason, isPermanent, reasons } from './reason.ts'
+import receivers from './rules/receivers.json' with { type: 'json' }
+import statuses from './rules/statuses.json' with { type: 'json' }
+import texts from './rules/texts.json' with { type: 'json' }
+
+const known: readonly string[] = reasons
+const diagnosis = (text: string, more: Partial<Parameters<typeof findReason>[0]> = {}) => ({
+  action: 'failed',
+  status: /\b[45]\.\d{1,3}\.\d{1,3}\b/.exec(text)?.[0] ?? '',
+  reply: /\b[45]\d\d\b/.exec(text)?.[0] ?? '',
+  command: commandOf(text),
+  host: '',
+  texts: [text],
+  ...more,
+})
+const reasonOf = (text: string, more: Partial<Parameters<typeof findReason>[0]> = {}): string =>
+  findReason(diagnosis(text, more)).reason
+
+describe('the rules of reasons', () => {
+  it('name reasons that there are, and match their examples', () => {
+    for (const { reason, pattern, example } of texts.rules) {
+      assert.ok(known.includes(reason), reason)
+      assert.match(example.replace(/\s+/g, ' '), new RegExp(pattern, 'iu'), `${reason}: ${example}`)
+    }
+    for (const reason of Object.values(statuses.reasons)) assert.ok(known.includes(reason), reason)
+  })
+
+  it('of receivers: the first that matches an example is the one that it stands with', () => {
+    for (const { name, rules } of receivers.receivers) {
+      for (const { reason, example } of rules) {
+        assert.ok(known.includes(reason), reason)
+        const first = rules.find(
+          (rule) =>
+            new RegExp(rule.pattern, 'iu').test(example) &&
+            ('command' in rule ? rule.command?.includes(commandOf(example)) : true),
+        )
+        assert.equal(first?.reason, reason, `${name}: ${example}`)
+      }
+    }
+  })
+})
+
+describe('the command that was answered', () => {
+  it('is read from the words of each mail system', () => {
+    for (const [text, command] of [
+      ['said: 550 no (in reply to RCPT TO command)', 'RCPT'],
+      ['said: 550 no (in reply to end of DATA command)', 'DATA'],
+      ['said: 550 no (in reply to MAIL FROM command)', 'MAIL'],
+      ['host mx.example[192.0.2.1] refused to talk to me: 554 no', 'CONN'],
+      ['SMTP error from remote mail server after RCPT TO:<a@b.example>: host x: 550 no', 'RCPT'],
+      ['SMTP error from remote mail server after end of data: host x: 554 no', 'DATA'],
+      ['SMTP error from remote server after MAIL command: 550 no', 'MAIL'],
+      ['192.0.2.1 does not like recipient. Remote host said: 550 no', 'RCPT'],
+      ['192.0.2.1 failed after I sent the message. Remote host said: 554 no', 'DATA'],
+      ['Connected to 192.0.2.1 but sender was rejected. Remote host said: 550 no', 'MAIL'],
+      ['Connected to 192.0.2.1 but my name was rejected. Remote host said: 501 no', 'HELO'],
+      ['mx.example [192.0.2.1] did not like our RCPT TO: 550 no', 'RCPT'],
+      ['mx.example [192.0.2.1] did not like our final DATA: 554 no', 'DATA'],
+      ['... while talking to mx.example.:\n>>> MAIL From:<a@b.example>\n<<< 553 no', 'MAIL'],
+      ['>>> RCPT To:<a@b.example>\n<<< 550 no', 'RCPT'],
+      ['Remote host said: 550 no [RCPT_TO]', 'RCPT'],
+      ['550 no such luck', ''],
+    ] as const) {
+      assert.equal(commandOf(text), command, text)
+    }
+  })
+
+  it('tells of whom the words are', () => {
+    const unknown = '550 <a@b.example>: User unknown'
+    assert.equal(reasonOf(unknown, { command: 'RCPT' }), 'userunknown')
+    assert.equal(reasonOf(unknown, { command: 'DATA' }), 'filtered')
+    // A remote reply without anything that bears it out: the mailbox may exist.
+    assert.equal(reasonOf(unknown), 'filtered')
+    assert.equal(reasonOf('550 5.1.1 <a@b.example>: User unknown'), 'userunknown')
+    assert.equal(reasonOf('The recipient name is not recognized', { reply: '' }), 'userunknown')
+    assert.equal(reasonOf('550 5.7.1 Access denied', { command: 'MAIL' }), 'rejected')
+    assert.equal(
+      reasonOf('553 5.1.8 Domain of sender address a@b.example does not exist', { command: 'MAIL' }),
+      'rejected',
+    )
+    assert.equal(reasonOf('501 5.0.0 Invalid domain name', { command: 'HELO' }), 'blocked')
+    assert.equal(reasonOf('550 Denied by policy', { command: 'MAIL' }), 'policyviolation')
+  })
+})
+
+describe('the receiver', () => {
+  it('means what its own pages say', () => {
+    const host = 'b-example.mail.protection.outlook.com'
+    assert.equal(reasonOf('550 5.4.1 Recipient address rejected: Access denied', { host }), 'userunknown')
+    assert.equal(reasonOf('550 5.7.606 Access denied, banned sending IP [192.0.2.1]', { host }), 'blocked')
+    assert.equal(reasonOf('550 5.7.509 Access denied, sending domain does not pass DMARC', { host }), 'authfailure')
+    assert.equal(
+      reasonOf('550-5.7.25 The IP address sending this message does not have a PTR record', {
+        host: 'gmail-smtp-in.l.google.com',
+      }),
+      'requireptr',
+    )
+    assert.equal(reasonOf('550 : User unknown', { host: 'lsean.ezweb.ne.jp' }), 'filtered')
+  })
+})
+
+describe('where nothing tells', () => {
+  it('says so, and takes nothing for good', () => {
+    assert.equal(reasonOf('', { reply: '', status: '' }), 'undefined')
+    assert.equal(reasonOf('550 Zxqv'), 'onhold')
+    assert.equal(reasonOf('550 5.7.99 Zxqv'), 'securityerror')
+    assert.equal(isPermanent('onhold', { action: 'failed', status: '', reply: '550' }), false)
+  })
+})
+
+const header = (subject: string, from = 'MAILER-DAEMON@mx.remote.example'): string =>
+  `From: ${from}\nTo: sender@corp.example\nReturn-Path: <>\nSubject: ${subject}\nMessage-ID: <1@mx.remote.example>\n\n`
+
+/** Notices in the manner of systems that have no report part, in our words where theirs do not matter. */
+const notices: readonly (readonly [string, string, readonly string[]])[] = [
+  [
+    'MailMarshal: the reply stands before the recipient',
+    `${header('Undeliverable Mail: "x"')}Your message:\n   From:    sender@corp.example\n   Subject: x\n\nCould not be delivered because of\n\n550 5.1.1 User unknown\n\nThe following recipients were affected: \n    lost@dom.example\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'InterScan: a transcript',
+    `${header('Mail could not be delivered')}Sent >>> RCPT TO: <lost@dom.example>\nReceived <<< 550 5.1.1 <lost@dom.example>... user unknown\n\nUnable to deliver message to <lost@dom.example>\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'a limit in words',
+    `${header('Returned mail:')}   ----- The following addresses had delivery problems -----\n\n<lost@dom.example>\n\n   ----- Non-delivered information -----\n\nThe number of messages in recipient's mailbox exceeded the local limit.\n`,
+    ['lost@dom.example failed - - mailboxfull'],
+  ],
+  [
+    'Workspace: the recipient in a sentence',
+    `${header('Delivery Status Notification (Failure)')}** Address not found **\n\nYour message wasn't delivered to lost@dom.example because the address couldn't be found.\n\nThe response was:\n\n550 5.1.1 The email account that you tried to reach does not exist.\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'Exchange, German',
+    `${header('Unzustellbar: x')}Fehler bei der Nachrichtenzustellung an folgende Empfänger oder Gruppen:\n\nlost@dom.example\nDie Adresse konnte nicht gefunden werden.\n\nDiagnoseinformationen für Administratoren:\nGenerierender Server: mail.dom.example\nlost@dom.example\nRemote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup'\n`,
+    ['lost@dom.example failed 5.1.10 550 userunknown'],
+  ],
+  [
+    'Exim: a warning',
+    `${header('Warning: message 1abc delayed 24 hours')}A message that you sent has not yet been delivered to one or more of its\nrecipients after more than 24 hours on the queue.\n\nThe address to which the message has not yet been delivered is:\n\n  lost@dom.example\n    Delay reason: SMTP error from remote mail server after RCPT TO:<lost@dom.example>:\n    452 4.2.2 The account is over quota\n\nNo action is required on your part. Delivery attempts will continue.\n`,
+    ['lost@dom.example delayed 4.2.2 452 mailboxfull'],
+  ],
+  [
+    'qmail: two recipients, two reasons',
+    `${header('failure notice')}Hi. This is the qmail-send program at mx.remote.example.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n\n<a@dom.example>:\nSorry, I couldn't find any host named dom.example. (#5.1.2)\n\n<b@dom2.example>:\n198.51.100.2 failed after I sent the message.\nRemote host said: 554 5.7.1 Message rejected as spam.\n\n--- Below this line is a copy of the message.\n\nFrom: sender@corp.example\nTo: a@dom.example\nSubject: x\nMessage-ID: <z@corp.example>\n`,
+    ['a@dom.example failed 5.1.2 - hostunknown', 'b@dom2.example failed 5.7.1 554 spamdetected'],
+  ],
+  [
+    'a gateway that repeats fields of the message',
+    `${header('Re:x', 'post_master@dom.example')}Error: Invalid user address\n\nError message below:\n550 - Requested action not taken: no such user here\n\nMessage details:\n  Subject: x\n  MAIL FROM: sender@corp.example\n  RCPT TO: lost@dom.example\n  From: another@corp.example\n`,
+    ['lost@dom.example failed - 550 filtered'],
+  ],
+  [
+    'who wrote to himself',
+    `${header('failure notice')}Hi. This is the qmail-send program at corp.example.\nI wasn't able to deliver your message to the following addresses.\n\n<sender@corp.example>:\n192.0.2.1 does not like recipient.\nRemote host said: 552 Error: disk quota exceeded\n`,
+    ['sender@corp.example failed - 552 mailboxfull'],
+  ],
+]
+
+describe('notices in words', () => {
+  for (const [name, text, expected] of notices) {
+    it(name, () => {
+      const { kind, recipients } = classify(Buffer.from(text))
+      assert.equal(kind, 'bounce')
+      assert.deepEqual(
+        recipients.map((to) => [to.address, to.action, to.status || '-', to.reply || '-', to.reason].join(' ')),
+        expected,
+      )
+    })
+  }
+})
+
+describe('notifications of SES', () => {
+  const notification = (json: unknown): Buffer =>
+    Buffer.from(
+      `From: no-reply@sns.amazonaws.com\nSubject: AWS Notification Message\nContent-Type: text/plain\n\n${JSON.stringify(json)}\n\n--\nTo stop receiving notifications from this topic, unsubscribe {here}.\n`,
+    )
+
+  it('are bounces, complaints and deliveries', () => {
+    const bounce = classify(
+      notification({
+        notificationType: 'Bounce',
+        bounce: {
+          bouncedRecipients: [
+            {
+              emailAddress: 'lost@dom.example',
+              action: 'failed',
+              status: '5.1.1',
+              diagnosticCode: 'smtp; 550 5.1.1 user unknown',
+            },
+          ],
+        },
+      }),
+    )
+    assert.deepEqual([bounce.kind, bounce.variant], ['bounce', 'hard'])
+    assert.equal(bounce.recipients[0]?.reason, 'userunknown')
+    const complaint = classify(
+      notification({
+        eventType: 'Complaint',
+        complaint: { complainedRecipients: [{ emailAddress: 'angry@dom.example' }], complaintFeedbackType: 'abuse' },
+      }),
+    )
+    assert.deepEqual(
+      [complaint.kind, complaint.variant, complaint.recipients[0]?.address],
+      ['complaint', 'abuse', 'angry@dom.example'],
+    )
+    const delivery = classify(
+      notification({
+        notificationType: 'Delivery',
+        delivery: { recipients: ['there@dom.example'], smtpResponse: '250 2.6.0 Message received' },
+      }),
+    )
+    assert.deepEqual(
+      [delivery.kind, delivery.recipients[0]?.reason, delivery.recipients[0]?.status],
+      ['bounce', 'delivered', '2.6.0'],
+    )
+  })
+
+  it('are nothing where the JSON is none', () => {
+    const broken = classify(Buffer.from('Subject: x\n\n{"notificationType": "Bounce", "bounce": {\n'))
+    assert.notEqual(broken.kind, 'complaint')
+    assert.deepEqual(broken.recipients, [])
+  })
+})
