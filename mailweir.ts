@@ -55,11 +55,12 @@ for (const [name, description] of [
 program
   .command('classify')
   .description('with FILE: says what the messages are; without: the service that classifies mail.raw')
-  .argument('[FILE...]', 'messages, or folders of messages; - is the standard input')
-  .option('--json', 'a line of JSON for each message')
-  .action(async (files: string[], options: { json?: boolean }) =>
+  .argument('[FILE...]', 'messages, mboxes, Maildirs or folders of messages; - is the standard input')
+  .addOption(new Option('--json', 'a line of JSON for each message').conflicts('table'))
+  .option('--table', 'a row for each recipient, cells between tabs')
+  .action(async (files: string[], options: { json?: boolean; table?: boolean }) =>
     end(
-      files.length === 0 && !options.json
+      files.length === 0 && !options.json && !options.table
         ? (await import('#cli/commands/service.ts')).runService('classify', configFile())
         : (await import('#cli/commands/classify.ts')).runClassify(configFile(), files, options),
     ),

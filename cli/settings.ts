@@ -4,7 +4,7 @@ import { logSettings } from '#lib/log/config.ts'
 import { objectsSettings } from '#lib/objects/config.ts'
 import { logLevels } from '#lib/runtime/logger.ts'
 import * as setting from '#lib/runtime/settings.ts'
-import { classifySettings } from '#services/classify/config.ts'
+import { checkClassify, classifySettings } from '#services/classify/config.ts'
 import { checkConsole, consoleSettings } from '#services/console/config.ts'
 import { checkRelay, forwardOnlySettings, forwardSettings, relaySettings } from '#services/forward/config.ts'
 import { checkRoutes, routesSettings } from '#services/forward/routes/config.ts'
@@ -83,6 +83,7 @@ export function checkUp(values: UpValues): readonly setting.Problem[] {
   return [
     ...checkIngest(values),
     ...checkRelay(values),
+    ...checkClassify(values),
     ...checkRoutes(values),
     ...checkConsole(values),
     ...checkImap(values),

@@ -1,26 +1,30 @@
-/** `mailweir classify --json FILE…`: what messages are, without the log and the store. */
+/** `mailweir classify FILE…`: what messages are, without the log and the store; files, mboxes, Maildirs, the standard input. */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import type { Verdict } from '#schemas/types.ts'
-import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
-import { classifySettings, optOutPatterns } from '#services/classify/config.ts'
-import { readMessage } from '../messages.ts'
+import { classify } from '#services/classify/classify.ts'
+import { checkClassify, classifyOptions, classifySettings } from '#services/classify/config.ts'
+import { messagesIn, readMessage } from '../messages.ts'
 import { sourceOf } from '../settings.ts'
 
 export async function runClassify(
   configFile: string | undefined,
   files: readonly string[],
-  options: { readonly json?: boolean },
+  options: { readonly json?: boolean; readonly table?: boolean },
 ): Promise<number> {
-  const values = readSettings('mailweir classify', classifySettings, sourceOf(configFile))
-  const classifyOptions = { optOutAddresses: optOutPatterns(values.optOutAddresses) }
+  const values = readSettings('mailweir classify', classifySettings, sourceOf(configFile), { check: checkClassify })
+  const how = classifyOptions(values)
+  const lineOf = options.json === true ? jsonOf : options.table === true ? rowsOf : lineForPerson
+  if (options.table === true) await write(`${columns.join('\t')}\n`)
   let failed = false
   for (const given of files.length === 0 ? ['-'] : files) {
     try {
       for (const file of messagesBelow(given)) {
-        await write(lineOf(file, readMessage(file), classifyOptions, options.json === true))
+        for (const { name, bytes } of messagesIn(file, readMessage(file))) {
+          await write(`${lineOf(name, classify(bytes, null, how))}\n`)
+        }
       }
     } catch (error) {
       failed = true
@@ -49,10 +53,20 @@ function write(line: string): Promise<void> {
   })
 }
 
-function lineOf(file: string, bytes: Buffer, options: ClassifyOptions, json: boolean): string {
-  const verdict = classify(bytes, null, options)
-  return json ? `${JSON.stringify({ file, ...verdict })}\n` : `${file}: ${sentenceOf(verdict)}\n`
+const jsonOf = (file: string, verdict: Verdict): string => JSON.stringify({ file, ...verdict })
+
+const columns = ['file', 'kind', 'variant', 'recipient', 'action', 'status', 'reply', 'reason', 'permanent'] as const
+
+/** A row for each recipient, cells between tabs. */
+function rowsOf(file: string, { kind, variant, recipients }: Verdict): string {
+  const cell = (value: string): string => value.replace(/\s+/g, ' ')
+  const rows = recipients.map(({ address, action, status, reply, reason, permanent }) =>
+    [file, kind, variant, address, action, status, reply, reason, String(permanent)].map(cell).join('\t'),
+  )
+  return rows.length === 0 ? [file, kind, variant, '', '', '', '', '', ''].map(cell).join('\t') : rows.join('\n')
 }
+
+const lineForPerson = (file: string, verdict: Verdict): string => `${file}: ${sentenceOf(verdict)}`
 
 function sentenceOf({ kind, variant, recipients }: Verdict): string {
   const what = variant === '' ? kind : `${kind} (${variant})`

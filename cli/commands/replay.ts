@@ -10,7 +10,7 @@ import type { Codec } from '#schemas/codec.ts'
 import { replayRetentionDays, replayTopic } from '#schemas/topics.ts'
 import type { Event, Raw, Replay } from '#schemas/types.ts'
 import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
-import { classifySettings, optOutPatterns } from '#services/classify/config.ts'
+import { classifyOptions, classifySettings } from '#services/classify/config.ts'
 import { claimBytesRead, classifiedEvent } from '#services/classify/service.ts'
 import { closePorts, openPorts } from '../ports.ts'
 import { portSettings, sourceOf } from '../settings.ts'
@@ -49,7 +49,7 @@ export async function runReplay(
     from: timeOf('--from', options.from),
     to: options.to === undefined ? Date.now() : timeOf('--to', options.to),
     name: options.name,
-    classify: { optOutAddresses: optOutPatterns(values.optOutAddresses) },
+    classify: classifyOptions(values),
   }
   const ports = await openPorts(values, 'replay')
   try {

@@ -1,7 +1,7 @@
 /** `mailweir routes test FILE`: which routes would take a message, and why the others would not. */
 import { readSettings } from '#lib/runtime/settings.ts'
 import { classify } from '#services/classify/classify.ts'
-import { classifySettings, optOutPatterns } from '#services/classify/config.ts'
+import { classifyOptions, classifySettings } from '#services/classify/config.ts'
 import { checkRoutes, readRoutes, routesSettings } from '#services/forward/routes/config.ts'
 import { mismatch } from '#services/forward/routes/rules.ts'
 import { readMessage } from '../messages.ts'
@@ -20,7 +20,7 @@ export function runRoutesTest(configFile: string | undefined, file: string, to: 
     forwardPaths: to.map((address) => ({ address, parameters: {} })),
     client: { address: '', port: 0, name: '', tls: null },
   }
-  const verdict = classify(readMessage(file), envelope, { optOutAddresses: optOutPatterns(values.optOutAddresses) })
+  const verdict = classify(readMessage(file), envelope, classifyOptions(values))
   process.stdout.write(`${[verdict.kind, verdict.variant].filter((word) => word !== '').join(', ')}\n`)
   const { routes } = readRoutes(values.routes)
   if (routes.length === 0) process.stdout.write('ROUTES holds no route\n')

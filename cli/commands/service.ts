@@ -3,6 +3,7 @@ import { answerHealth, type HealthAnswer, startHealth } from '#lib/runtime/healt
 import { runServices } from '#lib/runtime/run.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { type Problem, readSettings } from '#lib/runtime/settings.ts'
+import { checkClassify } from '#services/classify/config.ts'
 import { checkConsole } from '#services/console/config.ts'
 import { checkRelay } from '#services/forward/config.ts'
 import { checkRoutes, type RoutesConfig } from '#services/forward/routes/config.ts'
@@ -17,6 +18,7 @@ type Health = (path: string) => Promise<HealthAnswer | null>
 const checks: { readonly [N in ServiceName]?: (values: never) => readonly Problem[] } = {
   ingest: checkIngest,
   forward: checkRelay,
+  classify: checkClassify,
   routes: (values: RoutesConfig) => [...checkRelay(values), ...checkRoutes(values)],
   imap: checkImap,
   console: checkConsole,

@@ -7,6 +7,7 @@
 import { decodeHeaderText } from '#lib/mail/charset.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
+import { type AddressFacts, readAddresses } from './addresses.ts'
 import { readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
@@ -26,6 +27,10 @@ export type Kind = (typeof kinds)[number]
 export type ClassifyOptions = {
   /** Addresses of ours that take opt-outs. */
   readonly optOutAddresses?: readonly RegExp[]
+  /** Of our reverse-paths, with the named groups recipient, campaign and customer. */
+  readonly addressPatterns?: readonly RegExp[]
+  /** Reasons that are for good; absent: those of the table. */
+  readonly hardReasons?: ReadonlySet<string>
 }
 
 export function classify(
@@ -35,8 +40,9 @@ export function classify(
 ): Verdict {
   try {
     const sources = new Sources(bytes, envelope)
-    const verdict = decide(sources, options)
-    return { ...verdict, original: original(sources) }
+    const facts = readAddresses(ourAddresses(sources), options.addressPatterns ?? [])
+    const verdict = decide(sources, options, facts)
+    return { ...verdict, original: { ...facts, ...original(sources), ...verdict.original } }
   } catch (error) {
     return blank('unknown', '', 0, [
       {
@@ -63,15 +69,23 @@ const blank = (kind: Kind, variant: string, confidence: number, evidence: readon
 
 const evidenceMax = 100
 
-function decide(sources: Sources, options: ClassifyOptions): Verdict {
+/** Where the message was sent to: by the envelope, or by its fields where there is none. */
+function ourAddresses(sources: Sources): string[] {
+  if (sources.envelope !== null) return sources.envelope.forwardPaths.map(({ address }) => address)
+  return ['delivered-to', 'x-original-to', 'envelope-to', 'to']
+    .map((name) => findAddress(sources.header(name)))
+    .filter((address) => address !== '')
+}
+
+function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts): Verdict {
   const report = readReport(sources)
   if (report !== null) {
     return { ...blank(report.kind, report.variant, 0.98, report.evidence), recipients: report.recipients }
   }
   const notified = readNotification(sources)
-  if (notified !== null) return notifiedVerdict(sources, notified)
+  if (notified !== null) return notifiedVerdict(sources, notified, options)
   const byForm = bounceByForm(sources)
-  if (byForm !== null) return bounceVerdict(sources, byForm, 0.97)
+  if (byForm !== null) return bounceVerdict(sources, byForm, 0.97, options, facts)
   // What a mail program sends for its user is no reply: Apple Mail marks its unsubscribes as automatic.
   const isDaemon = /^(?:mailer-?daemon|post_?master)\b/i.test(
     findAddress(sources.header('from')) || sources.header('from'),
@@ -86,7 +100,7 @@ function decide(sources: Sources, options: ClassifyOptions): Verdict {
   }
   const byWords = bounceByWords(sources)
   if (byWords !== null) {
-    const verdict = bounceVerdict(sources, byWords, 0.9)
+    const verdict = bounceVerdict(sources, byWords, 0.9, options, facts)
     if (verdict.recipients.length > 0 || byWords.rule !== 'text:notice') return verdict
   }
   const optOut = readOptOut(sources, options.optOutAddresses ?? [])
@@ -108,7 +122,11 @@ function decide(sources: Sources, options: ClassifyOptions): Verdict {
   return blank('unknown', '', 0.5, [])
 }
 
-function notifiedVerdict(sources: Sources, { type, feedback, recipients }: Notification): Verdict {
+function notifiedVerdict(
+  sources: Sources,
+  { type, feedback, recipients }: Notification,
+  { hardReasons }: ClassifyOptions,
+): Verdict {
   const evidence = sources.find('kind', 'ses:notification', '"notificationType"')
   if (type === 'complaint') {
     return {
@@ -134,7 +152,7 @@ function notifiedVerdict(sources: Sources, { type, feedback, recipients }: Notif
       status: diagnosis.status,
       reply: diagnosis.reply,
       reason,
-      permanent: isPermanent(reason, diagnosis),
+      permanent: isPermanent(reason, diagnosis, hardReasons),
       diagnostic: diagnostic.slice(0, 1_000),
     }
   })
@@ -154,8 +172,14 @@ const nobody: VerdictRecipient = {
   diagnostic: '',
 }
 
-function bounceVerdict(sources: Sources, evidence: Evidence, confidence: number): Verdict {
-  const bounce = readBounce(sources)
+function bounceVerdict(
+  sources: Sources,
+  evidence: Evidence,
+  confidence: number,
+  { hardReasons }: ClassifyOptions,
+  { recipient }: AddressFacts,
+): Verdict {
+  const bounce = readBounce(sources, { hardReasons, returnTo: recipient ?? '' })
   return {
     ...blank(
       'bounce',

@@ -1,5 +1,17 @@
 /** Settings of classify. */
 import * as setting from '#lib/runtime/settings.ts'
+import type { ClassifyOptions } from './classify.ts'
+import { reasons } from './reason.ts'
+
+function parseAddressPatterns(value: unknown): RegExp[] | null {
+  if (!Array.isArray(value) || value.length > 100) return null
+  try {
+    const patterns = value.map((pattern) => new RegExp(String(pattern), 'iu'))
+    return patterns.every(({ source }) => /\(\?<(?:recipient|campaign|customer)>/.test(source)) ? patterns : null
+  } catch {
+    return null
+  }
+}
 
 export const classifySettings = {
   optOutAddresses: setting.list('OPT_OUT_ADDRESSES', ['unsubscribe', 'unsub', 'optout', 'opt-out', 'leave'], {
@@ -7,6 +19,17 @@ export const classifySettings = {
       'local-parts that take opt-outs, in front of the @ or of a + - = or digit (the mailto of List-Unsubscribe); a whole address stands for itself',
     expected: 'local-part[,local-part…]',
     item: /^[^\s,<>]+$/,
+  }),
+  addressPatterns: setting.json<readonly RegExp[]>('ADDRESS_PATTERNS', '[]', {
+    meaning:
+      'regular expressions of our own reverse-paths, with the named groups recipient (= or @ in it), campaign and customer; VERP, SRS and BATV are known without',
+    expected: 'a JSON array of regular expressions, for example ["^b-(?<campaign>\\d+)-(?<recipient>[^@]+=[^@]+)@"]',
+    check: parseAddressPatterns,
+  }),
+  hardReasons: setting.list('HARD_REASONS', ['userunknown', 'hasmoved', 'hostunknown', 'notaccept'], {
+    meaning: 'reasons that are for good: trying again with the same address will not help',
+    expected: 'reason[,reason…]',
+    item: /^[a-z]+$/,
   }),
   classifyWindow: setting.integer('CLASSIFY_WINDOW', 500, {
     unit: 'messages',
@@ -23,6 +46,28 @@ export const classifySettings = {
 } as const
 
 export type ClassifyConfig = setting.Values<typeof classifySettings>
+
+/** The classifier's options as they are set. */
+export const classifyOptions = (
+  config: Pick<ClassifyConfig, 'optOutAddresses' | 'addressPatterns' | 'hardReasons'>,
+): ClassifyOptions => ({
+  optOutAddresses: optOutPatterns(config.optOutAddresses),
+  addressPatterns: config.addressPatterns,
+  hardReasons: new Set(config.hardReasons),
+})
+
+/** Rules of these settings. */
+export const checkClassify = ({ hardReasons }: Pick<ClassifyConfig, 'hardReasons'>): readonly setting.Problem[] => {
+  const unknown = hardReasons.filter((reason) => !(reasons as readonly string[]).includes(reason))
+  return unknown.length === 0
+    ? []
+    : [
+        {
+          variable: 'HARD_REASONS',
+          line: `HARD_REASONS: ${unknown.join(', ')}: expected reasons: ${reasons.join(', ')}`,
+        },
+      ]
+}
 
 /** `unsubscribe` matches unsubscribe@, unsubscribe+token@, unsubscribe-123@; an address matches itself. */
 export const optOutPatterns = (addresses: readonly string[]): RegExp[] =>

@@ -81,8 +81,8 @@ const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
 }))
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
-/** Trying again with the same address will not help. */
-const permanentReasons: ReadonlySet<Reason> = new Set(['userunknown', 'hasmoved', 'hostunknown', 'notaccept'])
+/** Trying again with the same address will not help; an operator may say otherwise. */
+export const hardReasons: ReadonlySet<string> = new Set(['userunknown', 'hasmoved', 'hostunknown', 'notaccept'])
 
 /** Codes that mean one thing everywhere. */
 const unmistakable: ReadonlySet<string> = new Set([
@@ -188,8 +188,12 @@ function findByReceiver({ host, command }: Diagnosis, said: readonly string[]): 
 }
 
 /** Hard or soft, from the reason, the action and the code. */
-export function isPermanent(reason: Reason, diagnosis: Pick<Diagnosis, 'action' | 'status' | 'reply'>): boolean {
-  if (!permanentReasons.has(reason) || diagnosis.action === 'delayed') return false
+export function isPermanent(
+  reason: string,
+  diagnosis: Pick<Diagnosis, 'action' | 'status' | 'reply'>,
+  hard: ReadonlySet<string> = hardReasons,
+): boolean {
+  if (!hard.has(reason) || diagnosis.action === 'delayed') return false
   // "User unknown" with a temporary code is greylisting or a lookup that failed.
   return !(reason === 'userunknown' && diagnosis.reply.startsWith('4') && !diagnosis.status.startsWith('5'))
 }

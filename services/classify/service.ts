@@ -18,7 +18,7 @@ import { event } from '#schemas/events.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Classified, Event, Raw, Verdict } from '#schemas/types.ts'
 import { type ClassifyOptions, classify, subjectOf } from './classify.ts'
-import { type ClassifyConfig, optOutPatterns } from './config.ts'
+import { type ClassifyConfig, classifyOptions } from './config.ts'
 import { classifyMetrics } from './metrics.ts'
 
 export const classifyGroup = 'classify'
@@ -51,7 +51,7 @@ class ClassifyService implements Service {
 
   constructor(config: ClassifyConfig, ports: ClassifyPorts) {
     this.#ports = ports
-    this.#options = { optOutAddresses: optOutPatterns(config.optOutAddresses) }
+    this.#options = classifyOptions(config)
     this.#metrics = classifyMetrics(ports.metrics)
     this.#consumer = ports.log.consume({
       group: classifyGroup,

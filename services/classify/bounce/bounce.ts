@@ -23,7 +23,14 @@ const noticeBytesMax = 256 * 1024
 export const isStatusPart = (part: Part): boolean =>
   part.type === 'message/delivery-status' || part.type === 'message/global-delivery-status'
 
-export function readBounce(sources: Sources): Bounce {
+export type BounceOptions = {
+  /** Absent: those of the table. */
+  readonly hardReasons?: ReadonlySet<string> | undefined
+  /** The recipient that the return address names, for a bounce that names none; empty: it names none. */
+  readonly returnTo: string
+}
+
+export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const { bytes, root } = sources
   const evidence: Evidence[] = []
   const statusPart = [...walkParts(root)].find(isStatusPart)
@@ -87,7 +94,7 @@ export function readBounce(sources: Sources): Bounce {
           )
         : fromNotice.length > 0
           ? fromNotice
-          : recipientsOfReturned(sources).map((address) => ({
+          : lastResort(sources, options.returnTo).map((address) => ({
               address,
               diagnostic: pickDiagnostic(notice.text),
               section: notice.text,
@@ -109,7 +116,7 @@ export function readBounce(sources: Sources): Bounce {
       )
     }
   }
-  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text))
+  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text, options.hardReasons))
   return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
 }
 
@@ -132,6 +139,7 @@ function finish(
   sources: Sources,
   evidence: Evidence[],
   notice: string,
+  hardReasons: ReadonlySet<string> | undefined,
 ): VerdictRecipient {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
@@ -162,7 +170,7 @@ function finish(
     status,
     reply,
     reason: found.reason,
-    permanent: isPermanent(found.reason, { action, status, reply }),
+    permanent: isPermanent(found.reason, { action, status, reply }, hardReasons),
     remoteMta: draft.remoteMta,
     diagnostic: diagnostic.slice(0, 1_000),
   }
@@ -219,8 +227,9 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
 const isOffice = (address: string): boolean =>
   /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address)
 
-/** The last resort: a returned message to one person names the one whom it did not reach. */
-function recipientsOfReturned(sources: Sources): string[] {
+/** The last resort: our return address, or a returned message to one person, names the one whom it did not reach. */
+function lastResort(sources: Sources, returnTo: string): string[] {
+  if (returnTo !== '') return [returnTo]
   const to = sources.returnedHeader('to')
   const addresses = to
     .split(',')
