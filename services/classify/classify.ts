@@ -7,6 +7,7 @@
 import { decodeHeaderText } from '#lib/mail/charset.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
+import { readAbsence } from './absence.ts'
 import { type AddressFacts, readAddresses } from './addresses.ts'
 import { readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
@@ -80,7 +81,12 @@ function ourAddresses(sources: Sources): string[] {
 function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts): Verdict {
   const report = readReport(sources)
   if (report !== null) {
-    return { ...blank(report.kind, report.variant, 0.98, report.evidence), recipients: report.recipients }
+    return {
+      ...blank(report.kind, report.variant, 0.98, report.evidence),
+      recipients: report.recipients,
+      original: report.facts ?? {},
+      reporter: report.facts?.['reporter'] ?? '',
+    }
   }
   const notified = readNotification(sources)
   if (notified !== null) return notifiedVerdict(sources, notified, options)
@@ -93,9 +99,15 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   const autoReply = sources.has('x-apple-unsubscribe') || isDaemon ? null : readAutoReply(sources)
   if (autoReply !== null) {
     const address = findAddress(sources.header('from'))
+    const text = `${sources.header('subject')}\n${sources.notice().text}`
+    const absence = readAbsence(text, Date.parse(sources.header('date')), autoReply.variant === 'moved')
+    // Who has left and names another address has moved; who is away has not.
+    const hasMoved = absence.newAddress !== undefined
+    const reason = hasMoved ? 'hasmoved' : 'vacation'
     return {
       ...blank('auto-reply', autoReply.variant, 0.95, [autoReply.evidence]),
-      recipients: address === '' ? [] : [{ ...nobody, address, reason: 'vacation' }],
+      recipients: address === '' ? [] : [{ ...nobody, address, reason, permanent: hasMoved }],
+      original: { ...absence },
     }
   }
   const byWords = bounceByWords(sources)

@@ -2,17 +2,23 @@
  * Complaints and reports: ARF (RFC 5965), message disposition notifications (RFC 8098), DMARC aggregate reports (RFC 7489) and TLS
  * reports (RFC 8460).
  */
-import { headerText, partText } from '#lib/mail/mime.ts'
+import { decodeBody, headerText, partText } from '#lib/mail/mime.ts'
 import { groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
+import { type AggregateFacts, readDmarc, readTlsReport } from './aggregate.ts'
 import type { Sources } from './sources.ts'
+
+/** Of a larger attachment nothing is unpacked. */
+const packedMax = 8 * 1024 * 1024
 
 export type Report = {
   readonly kind: 'complaint' | 'report'
   readonly variant: string
   readonly recipients: readonly VerdictRecipient[]
   readonly evidence: readonly Evidence[]
+  /** What the report says in numbers. */
+  readonly facts?: AggregateFacts
 }
 
 const recipient = (address: string, reason: string): VerdictRecipient => ({
@@ -112,6 +118,7 @@ function readAggregate(sources: Sources): Report | null {
       kind: 'report',
       variant: 'tls-rpt',
       recipients: [],
+      facts: (tls === undefined ? null : readTlsReport(decodeBody(bytes, tls, packedMax))) ?? {},
       evidence: [
         tls === undefined
           ? sources.field(
@@ -141,6 +148,7 @@ function readAggregate(sources: Sources): Report | null {
       kind: 'report',
       variant: 'dmarc',
       recipients: [],
+      facts: readDmarc(decodeBody(bytes, archive, packedMax)) ?? {},
       evidence: [sources.at('kind', 'rfc7489:aggregate', archive.start, archive.bodyStart)],
     }
   }

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
+import { readDmarc, readTlsReport, unpack } from './aggregate.ts'
+import { classify } from './classify.ts'
+
+const row = (count: number, dkim: string, spf: string, disposition = 'none'): string =>
+  `<record><row><source_ip>192.0.2.1</source_ip><count>${count}</count><policy_evaluated><disposition>${disposition}</disposition><dkim>${dkim}</dkim><spf>${spf}</spf></policy_evaluated></row></record>`
+const xml = `<?xml version="1.0"?><feedback><report_metadata><org_name>remote.example</org_name><date_range><begin>1795564800</begin><end>1795651199</end></date_range></report_metadata><policy_published><domain>ours.example</domain></policy_published>${row(5, 'pass', 'fail')}${row(3, 'fail', 'fail', 'reject')}</feedback>`
+
+/** One entry, as a zip has it in front. */
+function zip(name: string, bytes: Buffer): Buffer {
+  const packed = deflateRawSync(bytes)
+  const header = Buffer.alloc(30)
+  header.writeUInt32LE(0x04034b50, 0)
+  header.writeUInt16LE(20, 4)
+  header.writeUInt16LE(8, 8)
+  header.writeUInt32LE(crc32(bytes), 14)
+  header.writeUInt32LE(packed.length, 18)
+  header.writeUInt32LE(bytes.length, 22)
+  header.writeUInt16LE(name.length, 26)
+  return Buffer.concat([header, Buffer.from(name), packed, Buffer.from('PK\x01\x02')])
+}
+
+describe('aggregate reports', () => {
+  it('are summarised, from XML, gzip and zip', () => {
+    for (const bytes of [Buffer.from(xml), gzipSync(xml), zip('report.xml', Buffer.from(xml))]) {
+      assert.deepEqual(readDmarc(bytes), {
+        reporter: 'remote.example',
+        domain: 'ours.example',
+        begin: '2026-11-25T00:00:00.000Z',
+        end: '2026-11-25T23:59:59.000Z',
+        messages: '8',
+        failed: '3',
+        rejected: '3',
+      })
+    }
+    const tls = {
+      'organization-name': 'remote.example',
+      policies: [
+        {
+          policy: { 'policy-domain': 'ours.example' },
+          summary: { 'total-successful-session-count': 10, 'total-failure-session-count': 2 },
+        },
+      ],
+    }
+    assert.deepEqual(readTlsReport(gzipSync(JSON.stringify(tls))), {
+      reporter: 'remote.example',
+      domain: 'ours.example',
+      messages: '12',
+      failed: '2',
+    })
+  })
+
+  it('are part of the verdict', () => {
+    const { kind, variant, original, reporter } = classify(
+      Buffer.from(
+        `From: noreply@remote.example\r\nSubject: Report Domain: ours.example Submitter: remote.example\r\nContent-Type: application/gzip; name="remote.example!ours.example!1795564800!1795651199.xml.gz"\r\nContent-Transfer-Encoding: base64\r\n\r\n${gzipSync(xml).toString('base64')}\r\n`,
+      ),
+    )
+    assert.deepEqual([kind, variant, original['failed'], reporter], ['report', 'dmarc', '3', 'remote.example'])
+  })
+
+  it('that would unpack without end, or are broken, are none', { timeout: 10_000 }, () => {
+    assert.equal(unpack(gzipSync(Buffer.alloc(64 * 1024 * 1024))), null)
+    assert.equal(unpack(zip('x', Buffer.alloc(64 * 1024 * 1024))), null)
+    assert.equal(readDmarc(gzipSync(xml).subarray(0, 60)), null)
+    assert.equal(readDmarc(Buffer.from([0x50, 0x4b, 3, 4, 0])), null)
+    assert.equal(readTlsReport(Buffer.from('{')), null)
+    assert.equal(readDmarc(Buffer.from(`<feedback>${'<row>'.repeat(1_000_000)}`))?.['messages'], '0')
+    assert.equal(readDmarc(Buffer.from(`<feedback>${'<row></row>'.repeat(500_000)}`))?.['messages'], '0')
+  })
+})
