@@ -23,6 +23,20 @@ const noticeBytesMax = 256 * 1024
 export const isStatusPart = (part: Part): boolean =>
   part.type === 'message/delivery-status' || part.type === 'message/global-delivery-status'
 
+const dsnField =
+  /^(?:reporting-mta|final-recipient|original-recipient)[ \t]*:[ \t]*(?:rfc822|utf-8|dns|x-[\w-]+|smtp)[ \t]*;/im
+const returnedField = /^(?:return-path|received)[ \t]*:/im
+const flattenedMax = 256 * 1024
+
+/** The fields of a report whose parts were lost on the way: forwarded as text, or with a boundary that is none. */
+function flattened(bytes: Buffer, from: number): { bodyStart: number; end: number } | null {
+  const text = bytes.toString('latin1', from, Math.min(bytes.length, from + flattenedMax))
+  const start = dsnField.exec(text)?.index
+  if (start === undefined || !/^(?:final|original)-recipient[ \t]*:/im.test(text)) return null
+  const returned = returnedField.exec(text.slice(start))?.index ?? text.length - start
+  return { bodyStart: from + start, end: from + start + returned }
+}
+
 export type BounceOptions = {
   /** Absent: those of the table. */
   readonly hardReasons?: ReadonlySet<string> | undefined
@@ -53,6 +67,14 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       const dsn = readDsn(bytes, statusPart)
       reporter = dsn.reporter
       fromDsn = dsn.recipients
+    }
+  }
+  if (statusPart === undefined) {
+    const range = flattened(bytes, root.bodyStart)
+    if (range !== null) {
+      const dsn = readDsn(bytes, range)
+      reporter = dsn.reporter
+      fromDsn = dsn.recipients.filter(({ address }) => address.includes('@'))
     }
   }
   const notice = sources.notice()
@@ -147,7 +169,8 @@ function finish(
   const vague = draft.status === '' || /^[245]\.0\.0$/.test(draft.status)
   // What the remote side said is nearer to the truth than what the reporting side made of it.
   const said = fromCode.status || (vague ? fromWords.status : '')
-  const status = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague) ? said : draft.status
+  const agrees = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague || said[0] === reply[0])
+  const status = agrees ? said : draft.status
   const action = draft.action || (delayed ? 'delayed' : 'failed')
   const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
     .filter((text) => text !== '')
