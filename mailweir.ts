@@ -58,9 +58,10 @@ program
   .argument('[FILE...]', 'messages, mboxes, Maildirs or folders of messages; - is the standard input')
   .addOption(new Option('--json', 'a line of JSON for each message').conflicts('table'))
   .option('--table', 'a row for each recipient, cells between tabs')
-  .action(async (files: string[], options: { json?: boolean; table?: boolean }) =>
+  .option('--explain', 'the bytes that decided, and each rule that was tried')
+  .action(async (files: string[], options: { json?: boolean; table?: boolean; explain?: boolean }) =>
     end(
-      files.length === 0 && !options.json && !options.table
+      files.length === 0 && !options.json && !options.table && !options.explain
         ? (await import('#cli/commands/service.ts')).runService('classify', configFile())
         : (await import('#cli/commands/classify.ts')).runClassify(configFile(), files, options),
     ),

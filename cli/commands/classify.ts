@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describeError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import type { Verdict } from '#schemas/types.ts'
-import { classify } from '#services/classify/classify.ts'
+import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
 import { checkClassify, classifyOptions, classifySettings } from '#services/classify/config.ts'
 import { messagesIn, readMessage } from '../messages.ts'
 import { sourceOf } from '../settings.ts'
@@ -12,7 +12,7 @@ import { sourceOf } from '../settings.ts'
 export async function runClassify(
   configFile: string | undefined,
   files: readonly string[],
-  options: { readonly json?: boolean; readonly table?: boolean },
+  options: { readonly json?: boolean; readonly table?: boolean; readonly explain?: boolean },
 ): Promise<number> {
   const values = readSettings('mailweir classify', classifySettings, sourceOf(configFile), { check: checkClassify })
   const how = classifyOptions(values)
@@ -23,7 +23,8 @@ export async function runClassify(
     try {
       for (const file of messagesBelow(given)) {
         for (const { name, bytes } of messagesIn(file, readMessage(file))) {
-          await write(`${lineOf(name, classify(bytes, null, how))}\n`)
+          if (options.explain === true) await write(explain(name, bytes, how))
+          else await write(`${lineOf(name, classify(bytes, null, how))}\n`)
         }
       }
     } catch (error) {
@@ -51,6 +52,30 @@ function write(line: string): Promise<void> {
     if (process.stdout.write(line)) resolve()
     else process.stdout.once('drain', resolve)
   })
+}
+
+/** The verdict, the bytes that decided, and each rule of reasons that was tried, up to the one that matched. */
+function explain(file: string, bytes: Buffer, how: ClassifyOptions): string {
+  const tried: string[] = []
+  const verdict = classify(bytes, null, {
+    ...how,
+    tried: (rule, matched) => tried.push(`  ${matched ? 'matched' : '      -'} ${rule}`),
+  })
+  const evidence = verdict.evidence.map(
+    ({ decided, rule, start, end, text }) =>
+      `  ${decided} by ${rule}, bytes ${start} to ${end}: ${JSON.stringify(text.replace(/\s+/g, ' '))}`,
+  )
+  const original = Object.entries(verdict.original).map(([name, value]) => `  ${name}: ${value}`)
+  return [
+    lineForPerson(file, verdict),
+    'evidence',
+    ...evidence,
+    'of the message',
+    ...original,
+    'rules tried',
+    ...tried,
+    '',
+  ].join('\n')
 }
 
 const jsonOf = (file: string, verdict: Verdict): string => JSON.stringify({ file, ...verdict })

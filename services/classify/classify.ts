@@ -15,7 +15,7 @@ import { commandOf } from './bounce/command.ts'
 import { readCodes } from './bounce/notice.ts'
 import { type Notification, readNotification } from './notification.ts'
 import { readOptOut } from './opt-out.ts'
-import { findReason, isPermanent } from './reason.ts'
+import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { readReport } from './report.ts'
 import { Sources } from './sources.ts'
 
@@ -25,7 +25,7 @@ export const classifierVersion = '0.2.0'
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
 
-export type ClassifyOptions = {
+export type ClassifyOptions = ReasonOptions & {
   /** Addresses of ours that take opt-outs. */
   readonly optOutAddresses?: readonly RegExp[]
   /** Of our reverse-paths, with the named groups recipient, campaign and customer. */
@@ -137,7 +137,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
 function notifiedVerdict(
   sources: Sources,
   { type, feedback, recipients }: Notification,
-  { hardReasons }: ClassifyOptions,
+  { hardReasons, rules, tried }: ClassifyOptions,
 ): Verdict {
   const evidence = sources.find('kind', 'ses:notification', '"notificationType"')
   if (type === 'complaint') {
@@ -156,7 +156,7 @@ function notifiedVerdict(
       host: '',
       texts: [diagnostic],
     }
-    const { reason } = findReason(diagnosis)
+    const { reason } = findReason(diagnosis, { rules, tried })
     return {
       ...nobody,
       address,
@@ -188,10 +188,10 @@ function bounceVerdict(
   sources: Sources,
   evidence: Evidence,
   confidence: number,
-  { hardReasons }: ClassifyOptions,
+  { hardReasons, rules, tried }: ClassifyOptions,
   { recipient }: AddressFacts,
 ): Verdict {
-  const bounce = readBounce(sources, { hardReasons, returnTo: recipient ?? '' })
+  const bounce = readBounce(sources, { hardReasons, rules, tried, returnTo: recipient ?? '' })
   return {
     ...blank(
       'bounce',

@@ -1,7 +1,9 @@
 /** Settings of classify. */
+import { readFileSync } from 'node:fs'
+import { describeError } from '#lib/runtime/errors.ts'
 import * as setting from '#lib/runtime/settings.ts'
 import type { ClassifyOptions } from './classify.ts'
-import { reasons } from './reason.ts'
+import { parseRules, reasons } from './reason.ts'
 
 function parseAddressPatterns(value: unknown): RegExp[] | null {
   if (!Array.isArray(value) || value.length > 100) return null
@@ -31,6 +33,9 @@ export const classifySettings = {
     expected: 'reason[,reason…]',
     item: /^[a-z]+$/,
   }),
+  reasonRules: setting.optionalText('REASON_RULES', {
+    meaning: 'file of rules of your own for reasons, JSON, tried before ours: docs/classify.md; absent: there are none',
+  }),
   classifyWindow: setting.integer('CLASSIFY_WINDOW', 500, {
     unit: 'messages',
     min: 1,
@@ -49,15 +54,35 @@ export type ClassifyConfig = setting.Values<typeof classifySettings>
 
 /** The classifier's options as they are set. */
 export const classifyOptions = (
-  config: Pick<ClassifyConfig, 'optOutAddresses' | 'addressPatterns' | 'hardReasons'>,
+  config: Pick<ClassifyConfig, 'optOutAddresses' | 'addressPatterns' | 'hardReasons' | 'reasonRules'>,
 ): ClassifyOptions => ({
   optOutAddresses: optOutPatterns(config.optOutAddresses),
   addressPatterns: config.addressPatterns,
   hardReasons: new Set(config.hardReasons),
+  rules: readRules(config.reasonRules).rules,
 })
 
+function readRules(path: string | null): ReturnType<typeof parseRules> {
+  if (path === null) return { rules: [], problems: [] }
+  try {
+    return parseRules(readFileSync(path, 'utf8'))
+  } catch (error) {
+    return { rules: [], problems: [`${path} cannot be read: ${describeError(error)}`] }
+  }
+}
+
 /** Rules of these settings. */
-export const checkClassify = ({ hardReasons }: Pick<ClassifyConfig, 'hardReasons'>): readonly setting.Problem[] => {
+export const checkClassify = (
+  config: Pick<ClassifyConfig, 'hardReasons' | 'reasonRules'>,
+): readonly setting.Problem[] => [
+  ...checkHardReasons(config),
+  ...readRules(config.reasonRules).problems.map((problem) => ({
+    variable: 'REASON_RULES',
+    line: `REASON_RULES=${JSON.stringify(config.reasonRules)}: ${problem}`,
+  })),
+]
+
+const checkHardReasons = ({ hardReasons }: Pick<ClassifyConfig, 'hardReasons'>): readonly setting.Problem[] => {
   const unknown = hardReasons.filter((reason) => !(reasons as readonly string[]).includes(reason))
   return unknown.length === 0
     ? []

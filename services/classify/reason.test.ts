@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { commandOf } from './bounce/command.ts'
 import { classify } from './classify.ts'
-import { findReason, isPermanent, reasons } from './reason.ts'
+import { findReason, isPermanent, parseRules, reasons } from './reason.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
 import texts from './rules/texts.json' with { type: 'json' }
@@ -227,5 +227,39 @@ describe('notifications of SES', () => {
     const broken = classify(Buffer.from('Subject: x\n\n{"notificationType": "Bounce", "bounce": {\n'))
     assert.notEqual(broken.kind, 'complaint')
     assert.deepEqual(broken.recipients, [])
+  })
+})
+
+describe('rules of an operator', () => {
+  it('are tried first, and said to be wrong one by one', () => {
+    const own = parseRules(
+      JSON.stringify([
+        { reason: 'policyviolation', pattern: 'zxqv', example: '550 Zxqv', command: ['RCPT'] },
+        { reason: 'suspend', pattern: 'user unknown', example: '550 user unknown', status: ['5.1.1'] },
+      ]),
+    )
+    assert.deepEqual(own.problems, [])
+    const tried: string[] = []
+    const found = findReason(diagnosis('550 Zxqv', { command: 'RCPT' }), {
+      rules: own.rules,
+      tried: (rule, matched) => tried.push(`${rule} ${matched}`),
+    })
+    assert.deepEqual([found.reason, found.rule, tried], ['policyviolation', 'own:0', ['own:0 true']])
+    assert.equal(findReason(diagnosis('550 Zxqv'), { rules: own.rules }).reason, 'onhold')
+    assert.equal(findReason(diagnosis('550 5.1.1 user unknown'), { rules: own.rules }).reason, 'suspend')
+    const { problems } = parseRules(
+      JSON.stringify([
+        { reason: 'nothing', pattern: 'x', example: 'x' },
+        { reason: 'suspend', pattern: '(', example: 'x' },
+        { reason: 'suspend', pattern: 'x', example: 'y' },
+        { reason: 'suspend', pattern: 'x', example: 'x', command: ['QUIT'] },
+        7,
+      ]),
+    )
+    assert.deepEqual(
+      problems.map((problem) => /^rules\[(\d)\]/.exec(problem)?.[1]),
+      ['0', '1', '2', '3', '4'],
+    )
+    assert.match(parseRules('{').problems[0] ?? '', /^not JSON/)
   })
 })

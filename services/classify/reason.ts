@@ -50,7 +50,7 @@ export const reasons = [
 ] as const
 export type Reason = (typeof reasons)[number]
 
-type TextRule = {
+export type TextRule = {
   readonly reason: Reason
   readonly pattern: RegExp
   readonly name: string
@@ -60,16 +60,75 @@ type TextRule = {
   readonly statuses: readonly string[] | undefined
 }
 
-// The files are reviewed, and a test checks that each reason is one of ours.
-const textRules: readonly TextRule[] = (
-  texts.rules as readonly { reason: string; pattern: string; command?: string[]; status?: string[] }[]
-).map((rule, index) => ({
-  reason: rule.reason as Reason,
+type GivenRule = {
+  readonly reason: string
+  readonly pattern: string
+  readonly command?: readonly string[]
+  readonly status?: readonly string[]
+}
+
+const compile = (rule: GivenRule, name: string): TextRule => ({
+  reason: rule.reason as Reason, // Of reviewed files, which a test checks, or checked by parseRules.
   pattern: new RegExp(rule.pattern, 'iu'),
-  name: `text:${rule.reason}:${index}`,
+  name,
   commands: rule.command,
   statuses: rule.status,
-}))
+})
+
+const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule[]).map((rule, index) =>
+  compile(rule, `text:${rule.reason}:${index}`),
+)
+
+const rulesMax = 1_000
+const commandNames: readonly string[] = ['CONN', 'HELO', 'MAIL', 'RCPT', 'DATA']
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string')
+
+/**
+ * Rules that an operator adds, in the form of `rules/texts.json`; they are tried before ours.
+ * @returns the rules, and a line for each thing that is wrong; with any, the rules must not be used
+ */
+export function parseRules(text: string): {
+  readonly rules: readonly TextRule[]
+  readonly problems: readonly string[]
+} {
+  let given: unknown
+  try {
+    given = JSON.parse(text)
+  } catch (error) {
+    return { rules: [], problems: [`not JSON: ${error instanceof Error ? error.message : String(error)}`] }
+  }
+  if (!Array.isArray(given) || given.length > rulesMax) {
+    return { rules: [], problems: [`expected an array of at most ${rulesMax} rules`] }
+  }
+  const rules: TextRule[] = []
+  const problems: string[] = []
+  for (const [index, entry] of given.entries()) {
+    const fields: Record<string, unknown> = typeof entry === 'object' && entry !== null ? { ...entry } : {}
+    const { reason, pattern, example, command, status } = fields
+    const wrong = (what: string): void => void problems.push(`rules[${index}]: ${what}`)
+    if (typeof reason !== 'string' || !(reasons as readonly string[]).includes(reason)) {
+      wrong(`reason: expected one of ${reasons.join(', ')}`)
+    } else if (typeof pattern !== 'string' || typeof example !== 'string') {
+      wrong('expected a pattern and an example that it matches')
+    } else if (command !== undefined && !(isTexts(command) && command.every((each) => commandNames.includes(each)))) {
+      wrong(`command: expected an array of ${commandNames.join(', ')}`)
+    } else if (status !== undefined && !isTexts(status)) wrong('status: expected an array of codes like 5.7.1')
+    else {
+      try {
+        const rule = compile(
+          { reason, pattern, ...(command && { command }), ...(status && { status }) },
+          `own:${index}`,
+        )
+        if (rule.pattern.test(example)) rules.push(rule)
+        else wrong(`the pattern does not match its example ${JSON.stringify(example)}`)
+      } catch (error) {
+        wrong(`pattern: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+  return { rules, problems }
+}
 const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
   host: new RegExp(host, 'iu'),
   rules: (rules as readonly { reason: string; pattern: string; command?: string[] }[]).map((rule) => ({
@@ -124,13 +183,29 @@ export type FoundReason = {
 const textMax = 4_000
 const without = { match: '', text: -1 } as const
 
-export function findReason(diagnosis: Diagnosis): FoundReason {
+export type ReasonOptions = {
+  /** Tried before ours. */
+  readonly rules?: readonly TextRule[] | undefined
+  /** Told of each rule that is tried. */
+  readonly tried?: ((rule: string, matched: boolean) => void) | undefined
+}
+
+export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOptions = {}): FoundReason {
   const { action, status, command } = diagnosis
   if (action === 'delivered' || action === 'relayed' || action === 'expanded') {
     return { reason: 'delivered', rule: 'action', ...without }
   }
   const said = diagnosis.texts.map(plain)
-  const ofReceiver = findByReceiver(diagnosis, said)
+  const applies = (rule: TextRule): boolean =>
+    rule.commands?.includes(command) !== false && rule.statuses?.includes(status) !== false
+  for (const [index, text] of said.entries()) {
+    for (const rule of rules) {
+      const match = applies(rule) ? rule.pattern.exec(text) : null
+      tried?.(rule.name, match !== null)
+      if (match !== null) return { reason: rule.reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
+    }
+  }
+  const ofReceiver = findByReceiver(diagnosis, said, tried)
   if (ofReceiver !== null) return ofReceiver
   const ofStatus = byStatus.get(status)
   if (ofStatus !== undefined && unmistakable.has(status)) {
@@ -140,8 +215,8 @@ export function findReason(diagnosis: Diagnosis): FoundReason {
     // The whole notice speaks of much; where a code tells enough, it is not asked.
     if (index === 2 && ofStatus !== undefined && said.slice(0, 2).some((each) => each !== '')) break
     for (const rule of textRules) {
-      if (rule.commands?.includes(command) === false || rule.statuses?.includes(status) === false) continue
-      const match = rule.pattern.exec(text)
+      const match = applies(rule) ? rule.pattern.exec(text) : null
+      tried?.(rule.name, match !== null)
       if (match === null) continue
       const reason = rule.reason === 'userunknown' ? unknownUser(diagnosis) : rule.reason
       return { reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
@@ -172,7 +247,11 @@ function unknownUser({ status, command, reply }: Diagnosis): Reason {
   return reply !== '' && status === '' ? 'filtered' : 'userunknown'
 }
 
-function findByReceiver({ host, command }: Diagnosis, said: readonly string[]): FoundReason | null {
+function findByReceiver(
+  { host, command }: Diagnosis,
+  said: readonly string[],
+  tried: ReasonOptions['tried'],
+): FoundReason | null {
   const all = [host, ...said.slice(0, 2)].join(' ')
   for (const receiver of receiverRules) {
     if (!receiver.host.test(all)) continue
@@ -180,6 +259,7 @@ function findByReceiver({ host, command }: Diagnosis, said: readonly string[]): 
       for (const { reason, pattern, name, commands } of receiver.rules) {
         if (commands?.includes(command) === false) continue
         const match = pattern.exec(text)
+        tried?.(name, match !== null)
         if (match !== null) return { reason, rule: name, match: match[0].slice(0, 200), text: index }
       }
     }

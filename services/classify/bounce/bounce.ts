@@ -5,7 +5,7 @@
 import { decodeBody, headerText, type Part, walkParts } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
-import { findReason, isPermanent } from '../reason.ts'
+import { findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import type { Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
 import { type DsnRecipient, readDsn } from './dsn.ts'
@@ -37,7 +37,7 @@ function flattened(bytes: Buffer, from: number): { bodyStart: number; end: numbe
   return { bodyStart: from + start, end: from + start + returned }
 }
 
-export type BounceOptions = {
+export type BounceOptions = ReasonOptions & {
   /** Absent: those of the table. */
   readonly hardReasons?: ReadonlySet<string> | undefined
   /** The recipient that the return address names, for a bounce that names none; empty: it names none. */
@@ -138,7 +138,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       )
     }
   }
-  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text, options.hardReasons))
+  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text, options))
   return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
 }
 
@@ -161,7 +161,7 @@ function finish(
   sources: Sources,
   evidence: Evidence[],
   notice: string,
-  hardReasons: ReadonlySet<string> | undefined,
+  options: BounceOptions,
 ): VerdictRecipient {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
@@ -175,14 +175,17 @@ function finish(
   const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
     .filter((text) => text !== '')
     .join(' ')
-  const found = findReason({
-    action,
-    status,
-    reply,
-    command: commandOf(`${draft.diagnostic}\n${draft.notice}`) || commandOf(draft.section),
-    host: draft.remoteMta,
-    texts: [draft.diagnostic, draft.notice, notice],
-  })
+  const found = findReason(
+    {
+      action,
+      status,
+      reply,
+      command: commandOf(`${draft.diagnostic}\n${draft.notice}`) || commandOf(draft.section),
+      host: draft.remoteMta,
+      texts: [draft.diagnostic, draft.notice, notice],
+    },
+    options,
+  )
   if (draft.diagnosticRange !== null && found.text === 0) {
     evidence.push(sources.at('reason', found.rule, ...draft.diagnosticRange))
   } else if (found.match !== '') evidence.push(sources.find('reason', found.rule, found.match))
@@ -193,7 +196,7 @@ function finish(
     status,
     reply,
     reason: found.reason,
-    permanent: isPermanent(found.reason, { action, status, reply }, hardReasons),
+    permanent: isPermanent(found.reason, { action, status, reply }, options.hardReasons),
     remoteMta: draft.remoteMta,
     diagnostic: diagnostic.slice(0, 1_000),
   }
