@@ -195,10 +195,11 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   if (action === 'delivered' || action === 'relayed' || action === 'expanded') {
     return { reason: 'delivered', rule: 'action', ...without }
   }
-  const said = diagnosis.texts.map(plain)
+  const [diagnostic = '', words = ''] = diagnosis.texts
+  const said = [plain(diagnostic), words === diagnostic ? '' : plain(words)]
   const applies = (rule: TextRule): boolean =>
     rule.commands?.includes(command) !== false && rule.statuses?.includes(status) !== false
-  for (const [index, text] of said.entries()) {
+  for (const [index, text] of (rules.length === 0 ? [] : diagnosis.texts.map(plain)).entries()) {
     for (const rule of rules) {
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
@@ -211,9 +212,11 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   if (ofStatus !== undefined && unmistakable.has(status)) {
     return { reason: ofStatus, rule: `status:${status}`, ...without }
   }
+  // The whole notice speaks of much; where a code tells enough, it is not asked.
+  const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
+  if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
   for (const [index, text] of said.entries()) {
-    // The whole notice speaks of much; where a code tells enough, it is not asked.
-    if (index === 2 && ofStatus !== undefined && said.slice(0, 2).some((each) => each !== '')) break
+    if (text === '') continue
     for (const rule of textRules) {
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
@@ -252,10 +255,10 @@ function findByReceiver(
   said: readonly string[],
   tried: ReasonOptions['tried'],
 ): FoundReason | null {
-  const all = [host, ...said.slice(0, 2)].join(' ')
+  const all = [host, ...said].join(' ')
   for (const receiver of receiverRules) {
     if (!receiver.host.test(all)) continue
-    for (const [index, text] of said.slice(0, 2).entries()) {
+    for (const [index, text] of said.entries()) {
       for (const { reason, pattern, name, commands } of receiver.rules) {
         if (commands?.includes(command) === false) continue
         const match = pattern.exec(text)
