@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { demoMessage } from '#cli/demo-mail.ts'
 import { runMailweir } from '#lib/testing/mailweir.ts'
-import { corpusMissing } from '#lib/testing/messages.ts'
+import { corpusMessages, corpusMissing, testMessages } from '#lib/testing/messages.ts'
 import { seeded } from '#lib/testing/random.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { classify, kinds } from './classify.ts'
@@ -51,6 +51,9 @@ const report = (fields: readonly string[], text = 'It failed.', type = 'delivery
     '--b--',
     '',
   )
+
+/** A run of its own takes more: FUZZ_CASES=100000 npm test -- services/classify/classify.test.ts */
+const fuzzCases = Number(process.env['FUZZ_CASES'] ?? 3_000)
 
 describe('classify', () => {
   it('reads RFC 3464 reports: every recipient with its action, status, reply and reason', () => {
@@ -262,6 +265,39 @@ describe('classify', () => {
 })
 
 describe('mailweir classify', () => {
+  it('reads mail that was mutilated, whatever it was, in bounded time', { timeout: 3_600_000 }, () => {
+    const random = seeded(11)
+    const seeds = [...(corpusMessages() ?? []), ...testMessages(60)].map(({ content }) => content)
+    let slowest = 0
+    for (let n = 0; n < fuzzCases; n++) {
+      let bytes = Buffer.from(seeds[random.next(seeds.length)] ?? '')
+      const other = seeds[random.next(seeds.length)] ?? Buffer.alloc(0)
+      for (let change = random.next(12); change >= 0; change--) {
+        const at = random.next(bytes.length + 1)
+        const length = random.next(200)
+        const from = random.next(other.length + 1)
+        const pieces = {
+          0: [bytes.subarray(0, at), bytes.subarray(at + length)],
+          1: [bytes.subarray(0, at), other.subarray(from, from + length), bytes.subarray(at)],
+          2: [bytes.subarray(0, at), bytes.subarray(Math.max(0, at - length), at), bytes.subarray(at)],
+          3: [bytes.subarray(0, at), random.bytes(length), bytes.subarray(at + length)],
+        }[random.next(4)]
+        bytes = Buffer.concat(pieces ?? [bytes])
+      }
+      const started = performance.now()
+      const { kind, evidence } = classify(bytes)
+      slowest = Math.max(slowest, performance.now() - started)
+      assert.ok(kinds.includes(kind as (typeof kinds)[number]))
+      assert.ok(
+        evidence.every(({ rule }) => rule !== 'error'),
+        `case ${n}: ${JSON.stringify(evidence)}`,
+      )
+      assert.ok(evidence.every(({ start, end }) => start >= 0 && start <= end && end <= bytes.length))
+    }
+    // A pattern that takes exponential time would take minutes; a busy machine does not.
+    assert.ok(slowest < 5_000, `${slowest} ms`)
+  })
+
   it('prints a line of JSON for each file, folder and the standard input, and goes on behind what it cannot read', async () => {
     using folder = temporaryFolder()
     writeFileSync(
