@@ -121,7 +121,7 @@ program
 
 program
   .command('redrive')
-  .description('sends dead letters to the legacy system once more')
+  .description('sends dead letters, or what was sent before, to the legacy system once more')
   .option('--id <id...>', 'only these messages')
   .option('--reason <reason>', 'only those dead for this reason: rejected, expired, look-alike, claim-missing')
   .option('--reply <text>', 'only those whose refusal holds this text')
@@ -129,6 +129,7 @@ program
   .option('--to <time>', 'and before then')
   .option('--dry-run', 'only say which')
   .option('--again', 'also what was driven again before')
+  .option('--history', 'of mail.raw instead: also what the legacy system took, to all recipients; needs --id or --from')
   .option('--rate <n>', 'messages a second', whole, 50)
   .action(async (options) => end((await import('#cli/commands/redrive.ts')).runRedrive(configFile(), options)))
 

@@ -18,6 +18,7 @@ const any: RedriveOptions = {
   dryRun: false,
   again: false,
   rate: 10_000,
+  history: false,
 }
 
 describe('redrive', () => {
@@ -77,6 +78,38 @@ describe('redrive', () => {
       await until('the other', async () => (await counts()).forwarded === 3)
       assert.deepEqual(await counts(), { forwarded: 3, deferred: 0, dead: 1 })
       assert.deepEqual(seen.sort(), ['a', 'a', 'b', 'b'])
+    } finally {
+      await forward.stop()
+    }
+  })
+
+  it('sends what the legacy system took once more, by id or time, and the books stay', async () => {
+    await using ports = await openTestPorts(1)
+    await using legacy = await startLegacy()
+    const forward = startForward(
+      readSettings('test', forwardSettings, { environment: { LEGACY_SMTP: legacy.url } }),
+      ports,
+    )
+    try {
+      for (const id of ['a', 'b', 'c']) {
+        const raw = rawRecord({ id, content: `${id}\r\n`, forwardPaths: ['x@b.example', 'y@b.example'] })
+        await ports.log.append('mail.raw', { key: id, value: ports.codec.encode('raw', raw) })
+      }
+      await until('all', () => legacy.messages.length === 3)
+      const run = (more: Partial<RedriveOptions>) => redrive({ ...any, history: true, ...more }, ports, () => {})
+      assert.deepEqual(await run({ ids: ['b'] }), { redriven: 1, unsendable: 0, before: 0, retried: 0 })
+      await until('the message again', () => legacy.messages.length === 4)
+      assert.deepEqual(legacy.messages[3]?.rcpts, ['TO:<x@b.example>', 'TO:<y@b.example>'])
+      assert.equal(legacy.messages[3]?.content.toString(), 'b\r\n')
+      await until('the tombstone', async () => (await ports.read('mail.retry')).at(-1)?.value === null)
+      assert.equal((await run({ ids: ['b'] })).before, 1)
+      assert.equal((await run({ ids: ['b'], again: true, dryRun: true })).redriven, 1)
+      assert.equal((await run({ from: Date.now() + 60_000 })).redriven, 0)
+      const events = (await ports.decoded('mail.events', 'event')).filter(({ messageId }) => messageId === 'b')
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ['forwarded', 'redriven', 'forwarded'],
+      )
     } finally {
       await forward.stop()
     }

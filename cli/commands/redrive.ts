@@ -1,6 +1,7 @@
 /**
  * `mailweir redrive`: dead letters once more to the legacy system, by way of mail.retry, so that forward treats them like any that it
- * deferred: the recipients that were refused, alone. What was driven again once is passed over, and so is what is still retried.
+ * deferred: the recipients that were refused, alone. With `--history` whatever is in mail.raw still, to all of its recipients, whether it was
+ * taken or not. What was driven again once is passed over, and so is what is still retried.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log, LogRecord } from '#lib/log/log.ts'
@@ -35,6 +36,8 @@ export type RedriveOptions = RedriveFilter & {
   readonly again: boolean
   /** Messages a second. */
   readonly rate: number
+  /** Of mail.raw instead of mail.dead. */
+  readonly history: boolean
 }
 
 export type RedriveSummary = {
@@ -59,13 +62,24 @@ export async function runRedrive(
     readonly to?: string
     readonly dryRun?: boolean
     readonly again?: boolean
+    readonly history?: boolean
     readonly rate: number
   },
 ): Promise<number> {
   const values = readSettings('mailweir redrive', portSettings, sourceOf(configFile), {
     fallbacks: { LOG_LEVEL: 'warn' },
   })
+  const isHistory = options.history ?? false
+  if (isHistory && options.id === undefined && options.from === undefined) {
+    process.stderr.write('--history sends what was taken before once more: say which by --id or --from\n')
+    return 64
+  }
+  if (isHistory && (options.reason !== undefined || options.reply !== undefined)) {
+    process.stderr.write('--reason and --reply are of dead letters: not with --history\n')
+    return 64
+  }
   const filter: RedriveOptions = {
+    history: isHistory,
     ids: options.id ?? [],
     reason: options.reason ?? null,
     reply: options.reply ?? null,
@@ -97,10 +111,8 @@ export async function redrive(
   const summary = { redriven: 0, unsendable: 0, before: 0, retried: 0 }
   const before = options.again ? new Set<string>() : await redrivenBefore(ports)
   const retried = await retriedNow(ports)
-  for await (const record of readAll(ports.log, 'mail.dead')) {
-    const letter = decode(() => ports.codec.decode('dead', record.value))
-    if (letter === null || !fits(letter, options)) continue
-    const place = placeOf(record)
+  const letters = options.history ? history(options, ports) : deadLetters(options, ports)
+  for await (const { letter, place } of letters) {
     if (letter.envelope === null || letter.id === '' || letter.topic !== 'mail.raw') summary.unsendable++
     else if (before.has(place)) summary.before++
     else if (retried.has(letter.id)) summary.retried++
@@ -115,6 +127,31 @@ export async function redrive(
     }
   }
   return summary
+}
+
+type Found = { readonly letter: Dead; readonly place: string }
+
+async function* deadLetters(options: RedriveOptions, { log, codec }: RedrivePorts): AsyncGenerator<Found> {
+  for await (const record of readAll(log, 'mail.dead')) {
+    const letter = decode(() => codec.decode('dead', record.value))
+    if (letter !== null && fits(letter, options)) yield { letter, place: placeOf(record) }
+  }
+}
+
+/** Messages of mail.raw as if each were a dead letter of all its recipients. */
+async function* history({ ids, from, to }: RedriveOptions, { log, codec }: RedrivePorts): AsyncGenerator<Found> {
+  const range = { from: await log.admin.offsetsAt('mail.raw', from), to: await log.admin.offsetsAt('mail.raw', to) }
+  for await (const records of log.read('mail.raw', range)) {
+    for (const record of records) {
+      if (ids.length > 0 && !ids.includes(record.key ?? '')) continue
+      const raw = decode(() => codec.decode('raw', record.value))
+      if (raw === null) continue
+      const position = { partition: record.partition, offset: Number(record.offset) }
+      const open = raw.envelope.forwardPaths.map((_, index) => index)
+      const letter = { ...raw, position, open, topic: 'mail.raw', service: '', at: raw.receivedAt, reason: 'history' }
+      yield { letter: { ...letter, reply: '', attempts: 0 }, place: placeOf(record) }
+    }
+  }
 }
 
 const fits = (letter: Dead, { ids, reason, reply, from, to }: RedriveFilter): boolean =>
@@ -171,7 +208,7 @@ async function drive(
   })
 }
 
-const placeOf = ({ partition, offset }: LogRecord): string => `mail.dead ${partition}-${offset}`
+const placeOf = ({ topic, partition, offset }: LogRecord): string => `${topic} ${partition}-${offset}`
 
 async function redrivenBefore({ log, codec }: RedrivePorts): Promise<Set<string>> {
   const places = new Set<string>()
