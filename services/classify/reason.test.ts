@@ -162,6 +162,76 @@ const notices: readonly (readonly [string, string, readonly string[]])[] = [
     `${header('failure notice')}Hi. This is the qmail-send program at corp.example.\nI wasn't able to deliver your message to the following addresses.\n\n<sender@corp.example>:\n192.0.2.1 does not like recipient.\nRemote host said: 552 Error: disk quota exceeded\n`,
     ['sender@corp.example failed - 552 mailboxfull'],
   ],
+  [
+    'Courier',
+    `${header('Mail delivery failed: User unknown')}This is a delivery status notification from mx.example.net,\nrunning the Courier mail server, version 0.65.0.\n\nThe original message was received on Thu, 29 Apr 2010 23:34:45 +0900\nfrom corp.example\n\n---------------------------------------------------------------------------\n\n                           UNDELIVERABLE MAIL\n\nYour message to the following recipients cannot be delivered:\n\n<lost@dom.example>:\n    mx.example.org [192.0.2.25]:\n>>> RCPT TO:<lost@dom.example>\n<<< 550 5.1.1 <lost@dom.example>... User Unknown\n\n---------------------------------------------------------------------------\n\nIf your message was also sent to additional recipients, their delivery\nstatus is not included in this report.\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'MDaemon: a transcript with times',
+    `${header('Permanent Delivery Failure')}The attached message had PERMANENT fatal delivery errors.\n\n--- Delivery Summary\nFailed address: lost@dom.example\n\n--- Session Transcript\n Thu 2010-04-29 23:34:45: [1:1] --> RCPT To:<lost@dom.example>\n Thu 2010-04-29 23:34:45: [1:1] <-- 550 5.1.1 User unknown\n--- End Transcript\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'Domino',
+    `${header('DELIVERY FAILURE: User kijitora not listed in Domino Directory')}Your message\n\n  Subject: x\n\nwas not delivered to:\n\n  lost@dom.example\n\nbecause:\n\n  User lost (lost@dom.example) not listed in Domino Directory\n`,
+    ['lost@dom.example failed - - userunknown'],
+  ],
+  [
+    'OpenSMTPD',
+    `${header('Delivery status notification')}    Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this e-mail.\n\n    An error has occurred while attempting to deliver a message for\n    the following list of recipients:\n\nlost@dom.example: 550 5.2.2 <lost@dom.example>... Mailbox Full\n\n    Below is a copy of the original message:\n\nReturn-Path: <sender@corp.example>\nReceived: from x by y; Thu, 29 Apr 2010 23:34:45 +0900\nFrom: sender@corp.example\nTo: lost@dom.example\nSubject: x\nMessage-ID: <2@corp.example>\n\nx\n`,
+    ['lost@dom.example failed 5.2.2 550 mailboxfull'],
+  ],
+  [
+    'Sendmail: a warning',
+    `${header('Warning: could not send message for past 4 hours')}    **********************************************\n    **      THIS IS A WARNING MESSAGE ONLY      **\n    **  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **\n    **********************************************\n\n   ----- Transcript of session follows -----\n<lost@dom.example>... Deferred: Connection timed out with mx.example.org.\nWarning: message still undelivered after 4 hours\nWill keep trying until message is 5 days old\n`,
+    ['lost@dom.example delayed - - expired'],
+  ],
+  [
+    'Kerio',
+    `${header('Your mail could not be delivered')}Your message has encountered delivery problems\nto the following recipient(s):\n\nlost@dom.example\nDelivery failed\n  550 5.1.1 <lost@dom.example>... User unknown\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'a transcript without commands',
+    `${header('FAILURE NOTICE :')}  ----- The following addresses had permanent fatal errors -----\n\n>>> lost@dom.example <lost@dom.example>\n\n  ----- Transcript of session follows -----\n550 sorry, no mailbox here by that name (#5.1.1 - chkusr)\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'Spanish',
+    `${header('Mensaje no entregado')}No se ha podido entregar el mensaje a los siguientes destinatarios:\n\nlost@dom.example\n550 5.1.1 El usuario no existe\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'Italian',
+    `${header('Mancata consegna')}Impossibile recapitare il messaggio a:\nlost@dom.example\nMotivo: casella postale piena\n`,
+    ['lost@dom.example failed - - mailboxfull'],
+  ],
+  [
+    'Russian',
+    `${header('Недоставленное сообщение')}Сообщение не может быть доставлено следующему получателю:\n\nlost@dom.example: почтовый ящик переполнен\n`,
+    ['lost@dom.example failed - - mailboxfull'],
+  ],
+  [
+    'a filter that says so in words',
+    `${header('**Message you sent blocked by our bulk email filter**')}Your message to: lost@dom.example\nwas blocked by our Spam Firewall. The email you sent with the following subject has NOT BEEN DELIVERED:\n\nSubject: x\n`,
+    ['lost@dom.example failed - - spamdetected'],
+  ],
+  [
+    'Notes',
+    `${header('DELIVERY FAILURE')}------- Failure Reasons  --------\n\nUser not listed in public Name & Address Book\nlost@dom.example\n\n------- Returned Message --------\n\nReturn-Path: <sender@corp.example>\nReceived: from x by y; Thu, 29 Apr 2010 23:34:45 +0900\nFrom: sender@corp.example\nTo: lost@dom.example\nSubject: x\nMessage-ID: <2@corp.example>\n\nx\n`,
+    ['lost@dom.example failed - - userunknown'],
+  ],
+  [
+    'Exchange, French',
+    `${header('Non remis : Nyaan')}Échec de la remise pour ces destinataires ou groupes :\n\nlost@dom.example\nLa boîte aux lettres du destinataire est pleine.\n\nInformations de diagnostic pour les administrateurs :\n\nServeur de génération : mta4.mail.example.jp\n\nlost@dom.example\n#554 5.2.2 mailbox full ##\n\nEn-têtes de message d'origine :\n\nReceived: from a by b; Thu, 29 Apr 2010 23:34:45 +0900\n`,
+    ['lost@dom.example failed 5.2.2 554 mailboxfull'],
+  ],
+  [
+    'Sendmail 5',
+    `${header('Returned mail: User unknown')}   ----- Transcript of session follows -----\nWhile talking to mx22.example.org:\n>>> RCPT To:<lost@dom.example>\n<<< 550 5.1.1 lost@dom.example... User Unknown\n550 <lost@dom.example>... User unknown\n\n   ----- Unsent message follows -----\n\nReturn-Path: <sender@corp.example>\nReceived: from x by y; Thu, 29 Apr 2010 23:34:45 +0900\nFrom: sender@corp.example\nTo: lost@dom.example\nSubject: x\nMessage-ID: <2@corp.example>\n\nx\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
 ]
 
 describe('notices in words', () => {

@@ -217,7 +217,7 @@ function variantOf(recipients: readonly VerdictRecipient[], delayed: boolean): B
 }
 
 const delayWords =
-  /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not (?:yet )?been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|retard[ée]|retrasad|ritardat|遅れ/i
+  /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not yet been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|retard[ée]|retrasad|ritardat|遅れ/i
 
 function looksDelayed(sources: Sources, notice: string): boolean {
   const subject = headerText(sources.bytes, sources.root, 'subject')
