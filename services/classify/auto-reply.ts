@@ -9,8 +9,16 @@ export type AutoReply = {
   readonly evidence: Evidence
 }
 
-const subjectPattern =
-  /^(?:re:\s*|aw:\s*|\[[^\]]{1,40}\]\s*)*(?:auto(?:matic)?[- ]?(?:reply|response|responder|matische antwort)|automatisch(?:e|es) (?:antwort|antwoord)|out of (?:the )?office|(?:i am )?away from|on (?:vacation|holiday|leave)|vacation|abwesen(?:heit|d)|nicht im büro|réponse automatique|absen(?:t|ce)|respuesta autom[aá]tica|fuera de (?:la )?oficina|risposta automatica|fuori ufficio|resposta autom[aá]tica|automatyczna odpowied|odpowiedź automatyczna|autosvar|automatiskt svar|otomatik yanıt|автоответ|自动回复|自動(?:返信|応答|回覆)|不在|자동 ?(?:회신|응답))/iu
+/** Words that stand for an automatic reply wherever the subject begins with them. */
+const replyWords =
+  'auto(?:matic)?[- ]?(?:reply|response|responder|matische antwort)|automatisch(?:e|es)? (?:antwort|antwoord)|réponse automatique|respuesta autom[aá]tica|risposta automatica|resposta autom[aá]tica|automatyczna odpowied|odpowiedź automatyczna|automatick[aá] odpov[eě][dď]|automatikus v[aá]lasz|automaattinen vastaus|r[aă]spuns automat|auto(?:matisk(?:t)?)? ?svar|autosvar|otomatik yan[ıi]t|автоматический ответ|автоответ|автоматична відповідь|αυτόματη απάντηση|trả lời tự động|balasan otomatis|自动(?:回复|答复|回覆)|自動(?:返信|応答|回覆|答覆)|자동 ?(?:회신|응답)|رد تلقائي|מענה אוטומטי|การตอบกลับอัตโนมัติ'
+/** Words that do where nothing follows but a separator, the subject that is answered, or until when. */
+const absenceWords =
+  'out of (?:the )?office|ooo|(?:i am |i.m )?(?:currently )?(?:away|on (?:vacation|holiday|leave|maternity leave|parental leave))(?: from[^:]{0,40})?|vacation|abwesen(?:heit(?:snotiz)?|d)|nicht im büro|urlaub|absen(?:t|ce)(?: du bureau)?|en vacances|fuera de (?:la )?oficina|ausente|de vacaciones|fuori ufficio|assente|in ferie|fora do escritório|ausência(?: temporária)?|afwezig(?:heid)?|niet op kantoor|frånvaro|fraværende|borta|poissa|nieobecn\\p{L}*|poza biurem|nepřítomn\\p{L}*|ofis dışında|нет на месте|в отпуске|отсутству\\p{L}*|不在|休假|外出|부재'
+const subjectPattern = new RegExp(
+  `^(?:(?:re|aw|sv|antw|tr|fw|fwd)\\s*:\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${replyWords}|(?:${absenceWords})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
+  'iu',
+)
 const ticketPattern =
   /\b(?:ticket|case|request|anfrage|demande)\b[^\n]{0,40}(?:#|\bid\b|received|created|opened|erhalten|reçu)|\[#?[A-Z]*-?\d{4,}\]/i
 const challengePattern =

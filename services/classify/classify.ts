@@ -220,11 +220,14 @@ function bounceByForm(sources: Sources): Evidence | null {
 }
 
 const daemonPattern =
-  /mailer-?daemon|post_?master|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@.*(?:mail|google)/i
+  /mailer-?daemon|post_?master|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
 const subjectPattern =
   /undeliver(?:able|ed)|returned (?:mail|to sender|message)|(?:delivery|mail) (?:status|failure|error|failed|problem|has failed|incomplete|unsuccessful|system error|delivery|report)|failure (?:notice|delivery|notification)|(?:mail|message|delivery|nondeliver\w*|non-?deliver\w*) (?:could not|not|delivery|failed|failure|system|status|error|can.t|report|undeliver)|could not (?:be delivered|send)|cannot be delivered|unable to deliver|non[ -]?delivery|undeliverable|warning: (?:could not|message)|error (?:sending|in mail|delivering)|rejected (?:mail|message)|unzustellbar|nicht zustellbar|zustellung|échec|non remis|no se (?:ha )?(?:puede|pudo|podido) entregar|no entregad|devuelto|mancata consegna|impossibile recapitare|não (?:foi )?entregue|niet (?:bezorgd|afgeleverd)|недоставлен|не доставлен|配信(?:不能|エラー)|送信できません|メール.{0,10}(?:エラー|届け)|退信|无法投递|投递失败|返送|delayed mail|delivery delayed|automatically rejected|message status|mail error|are not (?:a )?member/iu
 const noticePattern =
   /could not be delivered|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|invalid user address|trouble delivering|not a member of this mailing list|user unknown|no such user|unknown user|mailbox (?:is )?(?:full|unavailable)|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnte nicht (?:zugestellt|ausgeliefert)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
+
+const technicalPattern =
+  /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|not a member of (?:this|the) mailing list|\S@\S+[^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
 
 /** Bounces in words: a daemon that says so, or a subject and a text that do. */
 function bounceByWords(sources: Sources): Evidence | null {
@@ -235,7 +238,11 @@ function bounceByWords(sources: Sources): Evidence | null {
   const notice = sources.notice().text.slice(0, 8_000)
   const saysText = noticePattern.test(notice)
   if (isDaemon && (saysSubject || saysText)) return sources.field('kind', 'field:from-daemon', 'from')
-  if (saysSubject && (saysText || nullPath)) return sources.field('kind', 'text:subject', 'subject')
+  if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
+  // A shop speaks of deliveries, too, and people ask about bounces: without a daemon it takes a reply or a returned message.
+  const isAnswer = sources.has('in-reply-to') || /^(?:re|aw|sv|antw)\s*:/i.test(sources.header('subject'))
+  const isTechnical = sources.returned() !== null || technicalPattern.test(notice)
+  if (saysSubject && saysText && isTechnical && !isAnswer) return sources.field('kind', 'text:subject', 'subject')
   if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
   if (saysText && sources.returned() !== null && !sources.has('in-reply-to')) {
     return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')

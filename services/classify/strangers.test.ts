@@ -1,0 +1,131 @@
+/** Mail that only looks like something: what a kind must not be given for, and automatic replies in the languages of the world. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { classify } from './classify.ts'
+
+const mail = (from: string, subject: string, text: string, more = ''): Buffer =>
+  Buffer.from(
+    `From: ${from}\r\nTo: news@corp.example\r\nSubject: ${subject}\r\nMessage-ID: <1@x.example>\r\n${more}\r\n${text}\r\n`,
+  )
+const answer = 'In-Reply-To: <news@corp.example>\r\n'
+
+describe('no bounce is', () => {
+  for (const [from, subject, text, more, kind] of [
+    [
+      'DHL <noreply@mail.parcel.example>',
+      'Delivery failed: your parcel could not be delivered',
+      'It was not delivered because nobody was home. Call 555 123.',
+      '',
+      'unknown',
+    ],
+    [
+      'shop@shop.example',
+      'Your order: delivery delayed',
+      'Your order has been delayed and will be delivered next week.',
+      '',
+      'unknown',
+    ],
+    [
+      'Jane <jane@dom.example>',
+      'Re: Undeliverable mail?',
+      'I got an "Undelivered Mail Returned to Sender" with 550 5.1.1 user unknown for bob@x.example.',
+      answer,
+      'reply',
+    ],
+    [
+      'status@saas.example',
+      'Mail delivery status: all systems operational',
+      'Mail was returned to normal.',
+      '',
+      'unknown',
+    ],
+    [
+      'news@other.example',
+      'How to reduce bounces',
+      'Bounced mail: user unknown, mailbox full: read our blog.',
+      'List-Id: <x.other.example>\r\n',
+      'unknown',
+    ],
+    [
+      'postmaster@dom.example',
+      'DMARC policy change',
+      'Dear colleague, we change our DMARC policy next week.',
+      '',
+      'unknown',
+    ],
+    ['billing@dom.example', 'Invoice 550', 'Amount: 550 USD.', '', 'unknown'],
+  ] as const) {
+    it(subject, () => assert.equal(classify(mail(from, subject, text, more)).kind, kind))
+  }
+
+  it('but one that a person passes on is', () => {
+    const verdict = classify(
+      mail(
+        'Jane <jane@dom.example>',
+        'Fwd: Undelivered Mail Returned to Sender',
+        'See below\r\n\r\n---------- Forwarded message ---------\r\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example>\r\nSubject: Undelivered Mail Returned to Sender\r\n\r\n<bob@x.example>: host mx said: 550 5.1.1 user unknown (in reply to RCPT TO command)',
+      ),
+    )
+    assert.deepEqual(
+      [verdict.kind, verdict.recipients.map(({ address, reason }) => `${address} ${reason}`)],
+      ['bounce', ['bob@x.example userunknown']],
+    )
+  })
+})
+
+describe('opt-outs', () => {
+  it('are commands at the top of the text, not in what is quoted, and not a word in a sentence', () => {
+    for (const [text, kind] of [
+      ['STOP\r\n\r\n> hello', 'opt-out'],
+      ['Please remove me from this list', 'opt-out'],
+      ['Great, thanks!\r\n\r\nOn Monday, Corp wrote:\r\n> unsubscribe', 'reply'],
+      ['Please stop by our office on Monday.', 'reply'],
+    ] as const) {
+      assert.equal(classify(mail('user@dom.example', 'Re: Our offer', text, answer)).kind, kind, text)
+    }
+  })
+})
+
+describe('automatic replies', () => {
+  it('are known by their subject in the languages of the world', () => {
+    for (const subject of [
+      'Automatic reply: x',
+      'Out of Office: Re: x',
+      'Automatische Antwort: x',
+      'Abwesenheitsnotiz: x',
+      'Réponse automatique : x',
+      'Absence du bureau',
+      'Respuesta automática: x',
+      'Fuera de la oficina',
+      'Risposta automatica: x',
+      'Fuori ufficio',
+      'Resposta automática: x',
+      'Ausência temporária',
+      'Automatisch antwoord: x',
+      'Afwezig',
+      'Automatisk svar: x',
+      'Autosvar: x',
+      'Automatyczna odpowiedź: x',
+      'Otomatik yanıt: x',
+      'Автоматический ответ: x',
+      'Автоответ: x',
+      'Automatická odpověď: x',
+      'Automatikus válasz: x',
+      'Automaattinen vastaus: x',
+      'Răspuns automat: x',
+      'Αυτόματη απάντηση: x',
+      'Trả lời tự động: x',
+      '自动答复: x',
+      '自動返信: x',
+      '자동 회신: x',
+    ]) {
+      assert.equal(classify(mail('user@dom.example', subject, 'x')).kind, 'auto-reply', subject)
+    }
+  })
+
+  it('are not every mail that speaks of offices and holidays', () => {
+    for (const subject of ['Out of office planning', 'Vacation offers for you', 'Absent friends', 'Urlaubsangebote']) {
+      assert.notEqual(classify(mail('user@dom.example', subject, 'x')).kind, 'auto-reply', subject)
+    }
+  })
+})
