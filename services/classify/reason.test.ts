@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { commandOf } from './bounce/command.ts'
+import { readCodes } from './bounce/notice.ts'
 import { classify } from './classify.ts'
 import { findReason, isPermanent, parseRules, reasons } from './reason.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
@@ -332,4 +333,133 @@ describe('rules of an operator', () => {
     )
     assert.match(parseRules('{').problems[0] ?? '', /^not JSON/)
   })
+})
+
+/** What receivers commonly say, and what it means. */
+const sayings: readonly (readonly [string, string])[] = [
+  [
+    'userunknown',
+    '550 5.1.1 <x@y.example>: Recipient address rejected: User unknown in virtual mailbox table (in reply to RCPT TO command)',
+  ],
+  ['userunknown', '550 5.1.1 Mailbox "x" does not exist'],
+  ['userunknown', '550 No Such User Here (in reply to RCPT TO command)'],
+  ['userunknown', '550-5.1.1 The email account that you tried to reach does not exist. gsmtp'],
+  ['userunknown', '550 5.5.0 Requested action not taken: mailbox unavailable [xx.outlook.com]'],
+  ['userunknown', '550 5.1.1 unknown or illegal alias: x@y'],
+  [
+    'userunknown',
+    '554 5.1.1 : Recipient address rejected: undeliverable address: host said: 550 no such user (in reply to RCPT TO command)',
+  ],
+  ['userunknown', '550 5.1.1 sorry, no mailbox here by that name (#5.1.1)'],
+  ['userunknown', '511 sorry, no mailbox here by that name (#5.1.1 - chkuser)'],
+  ['userunknown', '550 5.1.1 Addressee unknown'],
+  ['userunknown', '553 5.3.0 <x@y>... Addressee unknown, relay=[192.0.2.1] (in reply to RCPT TO command)'],
+  ['userunknown', '550 5.0.0 <x@y>... Invalid recipient (in reply to RCPT TO command)'],
+  ['userunknown', '550 #5.1.0 Address rejected. (in reply to RCPT TO command)'],
+  ['userunknown', '550 Invalid Recipient - https://community.mimecast.com/docs/DOC-1369#550 [x.mimecast.com]'],
+  ['mailboxfull', '552 5.2.2 Over quota'],
+  ['mailboxfull', '452 4.2.2 The email account that you tried to reach is over quota. gsmtp'],
+  [
+    'mailboxfull',
+    '554 5.2.2 mailbox full; STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded',
+  ],
+  ['mailboxfull', '552 Requested mail action aborted: exceeded storage allocation'],
+  ['mailboxfull', '550 Mailbox size limit exceeded'],
+  ['mailboxfull', '552 Account(s) <x> does not have enough space'],
+  ['mailboxfull', 'maildrop: maildir over quota.'],
+  ['mesgtoobig', '552 5.3.4 Message size exceeds fixed limit'],
+  ['mesgtoobig', "552-5.2.3 Your message exceeded Google's message size limits. gsmtp"],
+  ['mesgtoobig', '552 Message larger than the maximum allowed size'],
+  ['suspend', '550 5.2.1 The email account that you tried to reach is disabled. gsmtp'],
+  ['suspend', '550 5.2.1 This user account has been suspended'],
+  ['suspend', '554 delivery error: dd This account has been disabled or discontinued [#102]. - mta.yahoo.com'],
+  ['suspend', '550 Account inactive'],
+  ['suspend', '550 5.7.1 Recipient <x@y> is not accepting mail: mailbox disabled'],
+  [
+    'blocked',
+    '554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1',
+  ],
+  [
+    'blocked',
+    "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider since part of their network is on our block list (S3150). [x.protection.outlook.com]",
+  ],
+  ['blocked', '554 Transaction failed: Your IP 192.0.2.1 is blacklisted'],
+  ['blocked', '450 4.7.1 Greylisted, please try again in 300 seconds (in reply to RCPT TO command)'],
+  ['blocked', '554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied (in reply to RCPT TO command)'],
+  ['blocked', '550 5.7.1 Connection refused - your IP is listed on our blocklist'],
+  ['blocked', '554 IB108 Connection refused. 192.0.2.1 is not allowed to connect (in reply to end of connect)'],
+  [
+    'requireptr',
+    '450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1] (in reply to RCPT TO command)',
+  ],
+  ['requireptr', '550 5.7.25 [192.0.2.1] The IP address sending this message does not have a PTR record setup. gsmtp'],
+  ['requireptr', '554 5.7.1 Rejected: No reverse DNS for your IP'],
+  ['spamdetected', '554 5.7.1 Message rejected as spam by Content Filtering. (in reply to end of DATA command)'],
+  ['spamdetected', '550 5.7.1 Message contains spam or virus or sender is blocked (in reply to end of DATA command)'],
+  ['spamdetected', '550 High probability of spam'],
+  ['spamdetected', '550-5.7.1 Our system has detected that this message is likely unsolicited mail. gsmtp'],
+  [
+    'spamdetected',
+    '554 5.7.1 The message from (<a@b>) with the subject of (x) matches a profile the Internet community may consider spam.',
+  ],
+  [
+    'authfailure',
+    "550 5.7.1 Unauthenticated email from corp.example is not accepted due to domain's DMARC policy. gsmtp",
+  ],
+  ['authfailure', '550 5.7.23 Message rejected due to SPF policy'],
+  ['authfailure', '550 5.7.1 SPF check failed'],
+  ['authfailure', '554 5.7.5 Permanent error evaluating DMARC policy'],
+  ['rejected', '550 5.1.8 Sender address rejected: Domain not found (in reply to MAIL FROM command)'],
+  ['rejected', '553 5.1.8 <a@b>... Domain of sender address a@b does not exist'],
+  ['rejected', '550 5.7.1 <a@b>: Sender address rejected: Access denied (in reply to RCPT TO command)'],
+  ['rejected', '550 Sender verify failed (in reply to RCPT TO command)'],
+  ['rejected', '501 <a@b>: sender domain must exist (in reply to MAIL FROM command)'],
+  ['norelaying', '554 5.7.1 <x@y>: Relay access denied (in reply to RCPT TO command)'],
+  ['norelaying', '550 5.7.1 Unable to relay (in reply to RCPT TO command)'],
+  ['norelaying', "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"],
+  ['hostunknown', 'Host or domain name not found. Name service error for name=y.example type=AAAA: Host not found'],
+  ['hostunknown', "Sorry, I couldn't find any host named y.example. (#5.1.2)"],
+  ['hostunknown', '550 5.1.2 <x@y>... Host unknown (Name server: y.example: host not found)'],
+  ['hostunknown', '550 5.4.310 DNS domain y.example does not exist [Message=InfoDomainNonexistent] [x.outlook.com]'],
+  ['hostunknown', 'Unrouteable address'],
+  ['notaccept', '556 5.1.10 Recipient address rejected: Domain does not accept mail (nullMX)'],
+  ['notaccept', 'Domain y.example does not accept mail (nullMX)'],
+  ['expired', 'retry timeout exceeded'],
+  ['expired', 'delivery temporarily suspended: connect to y.example[192.0.2.1]:25: Connection timed out'],
+  ['expired', 'connect to y.example[192.0.2.1]:25: Connection refused'],
+  ['networkerror', 'mail for y.example loops back to myself'],
+  ['networkerror', '554 5.4.6 Too many hops'],
+  ['networkerror', 'lost connection with y.example[192.0.2.1] while sending RCPT TO'],
+  ['systemerror', '451 4.3.0 Temporary lookup failure (in reply to RCPT TO command)'],
+  ['systemerror', '451 Temporary local problem - please try later (in reply to RCPT TO command)'],
+  ['systemerror', '450 4.3.2 Service currently unavailable'],
+  ['speeding', '450 4.2.1 The user you are trying to contact is receiving mail too quickly. gsmtp'],
+  ['speeding', '421 4.7.0 Too many messages from your IP, slow down'],
+  ['speeding', '421 4.7.28 Our system has detected an unusual rate of unsolicited mail. gsmtp'],
+  ['toomanyconn', '421 4.7.0 Too many concurrent connections from this client'],
+  ['policyviolation', '550 5.7.1 Message rejected due to local policy'],
+  ['policyviolation', '554 5.7.1 The message was blocked because it violates our attachment policy'],
+  ['contenterror', '550 5.6.0 Improper use of 8-bit data in message header'],
+  ['virusdetected', '552 5.7.0 Our system detected an illegal attachment on your message'],
+  ['virusdetected', '554 5.7.1 Virus Eicar-Test-Signature found'],
+  ['securityerror', '530 5.7.0 Must issue a STARTTLS command first'],
+  ['securityerror', '530 5.7.1 Authentication required'],
+  ['hasmoved', '551 User not local; please try <new@y.example>'],
+  ['hasmoved', '550 5.1.6 Recipient no longer on server'],
+  ['mailererror', 'Command died with status 127: "/usr/bin/procmail"'],
+  ['mailererror', '554 5.3.0 unknown mailer error 2'],
+  ['systemfull', '452 4.3.1 Insufficient system storage'],
+  ['exceedlimit', '452 4.5.3 Too many recipients'],
+  ['filtered', '550 5.2.1 <x@y>... User Unknown'],
+  ['filtered', '550 5.7.1 The recipient has blocked your address'],
+  ['notcompliantrfc', '550 5.7.1 Messages without a valid From header are not RFC 5322 compliant'],
+]
+
+describe('what receivers say', () => {
+  for (const [reason, text] of sayings) {
+    it(text, () => {
+      const { status, reply } = readCodes(text)
+      assert.equal(reasonOf(text, { status, reply }), reason)
+    })
+  }
 })
