@@ -13,8 +13,8 @@ import { type Clock, systemClock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { EmbeddedConsumer } from './embedded/consumer.ts'
-import { type Database, openGroups, openRecords, type TopicRow, topicRow } from './embedded/database.ts'
-import type { Appended, Batch } from './embedded/records.ts'
+import { type Database, openGroups, openRecords, storageError, type TopicRow, topicRow } from './embedded/database.ts'
+import { type Appended, type Batch, Records } from './embedded/records.ts'
 import { Writer } from './embedded/writer.ts'
 import type {
   AppendRecord,
@@ -315,9 +315,14 @@ class EmbeddedLog implements Log {
 
   readonly admin: LogAdmin = {
     ensureTopics: async (specs) => {
-      const created = await this.#writer.ensureTopics(specs)
-      this.#topics.clear()
-      return { created }
+      // At the start, before anything is appended: it needs no thread for that.
+      try {
+        return { created: new Records(this.#records).ensureTopics(specs) }
+      } catch (error) {
+        throw storageError(error)
+      } finally {
+        this.#topics.clear()
+      }
     },
     describeTopics: async (names) =>
       names.map((name): TopicState | null => {

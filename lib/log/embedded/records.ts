@@ -1,6 +1,6 @@
 /**
- * All that is written to `log.sqlite`, one transaction for each call; it runs on the writer's thread. Each call blocks
- * until the disk has it.
+ * All that is written to `log.sqlite`, one transaction for each call. Each call blocks until the disk has it: it runs on the
+ * writer's thread, but for the making of topics at the start.
  */
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { TopicSpec } from '../log.ts'

@@ -11,8 +11,6 @@ function answer(request: Request): unknown {
   switch (request.kind) {
     case 'append':
       return records.append(request.batch)
-    case 'topics':
-      return records.ensureTopics(request.specs)
     case 'drop':
       return records.drop(request.topic, request.partition, request.before)
     case 'compact':

@@ -6,12 +6,10 @@ import { getCompileCacheDir } from 'node:module'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describeError, type ErrorCode, type ErrorFields, MailweirError } from '#lib/runtime/errors.ts'
-import type { TopicSpec } from '../log.ts'
 import type { Appended, Batch } from './records.ts'
 
 export type Request =
   | { readonly kind: 'append'; readonly batch: Batch }
-  | { readonly kind: 'topics'; readonly specs: readonly TopicSpec[] }
   | { readonly kind: 'drop'; readonly topic: string; readonly partition: number; readonly before: bigint }
   | { readonly kind: 'compact'; readonly topic: string; readonly partition: number; readonly tombstonesBefore: number }
   | { readonly kind: 'close' }
@@ -81,10 +79,6 @@ export class Writer {
       this.#checkpointer = thread
     }
     this.#checkpointer.postMessage('checkpoint')
-  }
-
-  ensureTopics(specs: readonly TopicSpec[]): Promise<string[]> {
-    return this.#ask({ kind: 'topics', specs })
   }
 
   drop(topic: string, partition: number, before: bigint): Promise<boolean> {
