@@ -58,6 +58,8 @@ export type TextRule = {
   readonly commands: readonly string[] | undefined
   /** Only with these enhanced status codes; absent: with any. */
   readonly statuses: readonly string[] | undefined
+  /** An unknown user is one whatever the code and the command are. */
+  readonly isCertain: boolean
 }
 
 type GivenRule = {
@@ -65,6 +67,7 @@ type GivenRule = {
   readonly pattern: string
   readonly command?: readonly string[]
   readonly status?: readonly string[]
+  readonly certain?: boolean
 }
 
 const compile = (rule: GivenRule, name: string): TextRule => ({
@@ -73,6 +76,7 @@ const compile = (rule: GivenRule, name: string): TextRule => ({
   name,
   commands: rule.command,
   statuses: rule.status,
+  isCertain: rule.certain ?? false,
 })
 
 const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule[]).map((rule, index) =>
@@ -131,12 +135,15 @@ export function parseRules(text: string): {
 }
 const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
   host: new RegExp(host, 'iu'),
-  rules: (rules as readonly { reason: string; pattern: string; command?: string[] }[]).map((rule) => ({
-    reason: rule.reason as Reason,
-    pattern: new RegExp(rule.pattern, 'iu'),
-    name: `receiver:${name}:${rule.reason}`,
-    commands: rule.command,
-  })),
+  rules: (rules as readonly { reason: string; pattern: string; command?: string[]; notice?: boolean }[]).map(
+    (rule) => ({
+      reason: rule.reason as Reason,
+      pattern: new RegExp(rule.pattern, 'iu'),
+      name: `receiver:${name}:${rule.reason}`,
+      commands: rule.command,
+      isOfNotice: rule.notice ?? false,
+    }),
+  ),
 }))
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
@@ -168,6 +175,8 @@ export type Diagnosis = {
   readonly command: Command
   /** Host that refused, if it is known. */
   readonly host: string
+  /** X-PowerMTA-BounceCategory. */
+  readonly category?: string
   /** What was said, the most telling first: the quoted reply, the notice's words for this recipient, the whole notice. */
   readonly texts: readonly string[]
 }
@@ -206,7 +215,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
       if (match !== null) return { reason: rule.reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
     }
   }
-  const ofReceiver = findByReceiver(diagnosis, said, tried)
+  const ofReceiver = findByCategory(diagnosis) ?? findByReceiver(diagnosis, said, tried)
   if (ofReceiver !== null) return ofReceiver
   const ofStatus = byStatus.get(status)
   if (ofStatus !== undefined && unmistakable.has(status)) {
@@ -221,7 +230,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
       if (match === null) continue
-      const reason = rule.reason === 'userunknown' ? unknownUser(diagnosis) : rule.reason
+      const reason = rule.reason === 'userunknown' && !rule.isCertain ? unknownUser(diagnosis) : rule.reason
       return { reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
     }
   }
@@ -247,20 +256,46 @@ const plain = (text: string): string =>
 function unknownUser({ status, command, reply }: Diagnosis): Reason {
   if (command === 'RCPT' || /^[45]\.1\.(?:1|10|3|0)$/.test(status)) return 'userunknown'
   if (command === 'DATA' || /^5\.2\.[01]$/.test(status)) return 'filtered'
-  return reply !== '' && status === '' ? 'filtered' : 'userunknown'
+  return reply !== '' && (status === '' || status === '5.0.0') ? 'filtered' : 'userunknown'
+}
+
+/** Categories of PowerMTA (user's guide, "Bounce categories") that say more than "other". */
+const categories: Readonly<Record<string, Reason>> = {
+  'bad-mailbox': 'userunknown',
+  'bad-domain': 'hostunknown',
+  'inactive-mailbox': 'suspend',
+  'quota-issues': 'mailboxfull',
+  'message-expired': 'expired',
+  'no-answer-from-host': 'networkerror',
+  'bad-connection': 'networkerror',
+  'routing-errors': 'networkerror',
+  'spam-related': 'spamdetected',
+  'virus-related': 'virusdetected',
+  'content-related': 'contenterror',
+  'policy-related': 'policyviolation',
+  'relaying-issues': 'norelaying',
+  'invalid-sender': 'rejected',
+  'protocol-errors': 'syntaxerror',
+}
+
+function findByCategory({ category }: Diagnosis): FoundReason | null {
+  const reason = category === undefined ? undefined : categories[category.toLowerCase()]
+  return reason === undefined ? null : { reason, rule: `powermta:${category}`, ...without }
 }
 
 function findByReceiver(
-  { host, command }: Diagnosis,
+  { host, command, texts: all }: Diagnosis,
   said: readonly string[],
   tried: ReasonOptions['tried'],
 ): FoundReason | null {
-  const all = [host, ...said].join(' ')
+  const named = [host, ...said].join(' ')
   for (const receiver of receiverRules) {
-    if (!receiver.host.test(all)) continue
-    for (const [index, text] of said.entries()) {
-      for (const { reason, pattern, name, commands } of receiver.rules) {
-        if (commands?.includes(command) === false) continue
+    if (!receiver.host.test(named)) continue
+    const hasNotice = receiver.rules.some(({ isOfNotice }) => isOfNotice)
+    // What such a rule is about, the notice says once for all of its recipients.
+    for (const [index, text] of (hasNotice ? [...said, plain(all[2] ?? '')] : said).entries()) {
+      for (const { reason, pattern, name, commands, isOfNotice } of receiver.rules) {
+        if (commands?.includes(command) === false || (index === 2 && !isOfNotice)) continue
         const match = pattern.exec(text)
         tried?.(name, match !== null)
         if (match !== null) return { reason, rule: name, match: match[0].slice(0, 200), text: index }

@@ -129,6 +129,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         status: first?.status ?? '',
         diagnostic: first?.diagnostic ?? '',
         remoteMta: first?.remoteMta ?? '',
+        category: first?.category ?? '',
         diagnosticRange: first?.diagnosticRange ?? null,
         notice: diagnostic,
         section,
@@ -149,6 +150,7 @@ type Draft = {
   readonly status: string
   readonly diagnostic: string
   readonly remoteMta: string
+  readonly category: string
   readonly diagnosticRange: readonly [number, number] | null
   /** What the notice says of it, and all of its section. */
   readonly notice: string
@@ -182,6 +184,7 @@ function finish(
       reply,
       command: commandOf(`${draft.diagnostic}\n${draft.notice}`) || commandOf(draft.section),
       host: draft.remoteMta,
+      category: draft.category,
       texts: [draft.diagnostic, draft.notice, notice],
     },
     options,

@@ -12,6 +12,8 @@ export type DsnRecipient = {
   readonly status: string
   readonly diagnostic: string
   readonly remoteMta: string
+  /** X-PowerMTA-BounceCategory; empty: none. */
+  readonly category: string
   /** Of the field that names the recipient, and of its whole group. */
   readonly range: readonly [number, number]
   readonly statusRange: readonly [number, number] | null
@@ -53,6 +55,7 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
       status,
       diagnostic: diagnosticField === undefined ? '' : withoutType(fieldText(bytes, diagnosticField)),
       remoteMta: withoutType(groupText(bytes, group, 'remote-mta')),
+      category: groupText(bytes, group, 'x-powermta-bouncecategory').trim(),
       range: field === undefined ? [group[0]?.start ?? 0, group.at(-1)?.end ?? 0] : [field.start, field.end],
       statusRange: statusField === undefined ? null : [statusField.start, statusField.end],
       diagnosticRange: diagnosticField === undefined ? null : [diagnosticField.start, diagnosticField.end],
