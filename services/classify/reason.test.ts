@@ -37,7 +37,8 @@ describe('the rules of reasons', () => {
         const first = rules.find(
           (rule) =>
             new RegExp(rule.pattern, 'iu').test(example) &&
-            ('command' in rule ? rule.command?.includes(commandOf(example)) : true),
+            ('command' in rule ? rule.command?.includes(commandOf(example)) : true) &&
+            ('status' in rule ? rule.status?.some((status) => example.includes(status)) : true),
         )
         assert.equal(first?.reason, reason, `${name}: ${example}`)
       }

@@ -135,15 +135,16 @@ export function parseRules(text: string): {
 }
 const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
   host: new RegExp(host, 'iu'),
-  rules: (rules as readonly { reason: string; pattern: string; command?: string[]; notice?: boolean }[]).map(
-    (rule) => ({
-      reason: rule.reason as Reason,
-      pattern: new RegExp(rule.pattern, 'iu'),
-      name: `receiver:${name}:${rule.reason}`,
-      commands: rule.command,
-      isOfNotice: rule.notice ?? false,
-    }),
-  ),
+  rules: (
+    rules as readonly { reason: string; pattern: string; command?: string[]; status?: string[]; notice?: boolean }[]
+  ).map((rule) => ({
+    reason: rule.reason as Reason,
+    pattern: new RegExp(rule.pattern, 'iu'),
+    name: `receiver:${name}:${rule.reason}`,
+    commands: rule.command,
+    statuses: rule.status,
+    isOfNotice: rule.notice ?? false,
+  })),
 }))
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
@@ -284,7 +285,7 @@ function findByCategory({ category }: Diagnosis): FoundReason | null {
 }
 
 function findByReceiver(
-  { host, command, texts: all }: Diagnosis,
+  { host, command, status, texts: all }: Diagnosis,
   said: readonly string[],
   tried: ReasonOptions['tried'],
 ): FoundReason | null {
@@ -294,8 +295,9 @@ function findByReceiver(
     const hasNotice = receiver.rules.some(({ isOfNotice }) => isOfNotice)
     // What such a rule is about, the notice says once for all of its recipients.
     for (const [index, text] of (hasNotice ? [...said, plain(all[2] ?? '')] : said).entries()) {
-      for (const { reason, pattern, name, commands, isOfNotice } of receiver.rules) {
-        if (commands?.includes(command) === false || (index === 2 && !isOfNotice)) continue
+      for (const { reason, pattern, name, commands, statuses, isOfNotice } of receiver.rules) {
+        if (commands?.includes(command) === false || statuses?.includes(status) === false) continue
+        if (index === 2 && !isOfNotice) continue
         const match = pattern.exec(text)
         tried?.(name, match !== null)
         if (match !== null) return { reason, rule: name, match: match[0].slice(0, 200), text: index }
