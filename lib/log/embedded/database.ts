@@ -62,7 +62,7 @@ export const openRecords = (path: string): Database =>
   new Database(
     path,
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-     PRAGMA wal_autocheckpoint = 65536; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192;
+     PRAGMA wal_autocheckpoint = 16384; PRAGMA cache_size = -8192;
      CREATE TABLE IF NOT EXISTS topics (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, partitions INTEGER NOT NULL,
        cleanup TEXT NOT NULL, retention_ms INTEGER) STRICT;
      CREATE TABLE IF NOT EXISTS ends (topic INTEGER NOT NULL, partition INTEGER NOT NULL, earliest INTEGER NOT NULL,
