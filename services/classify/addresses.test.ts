@@ -61,4 +61,12 @@ describe('our own address', () => {
     assert.equal(classify(bytes).recipients[0]?.permanent, false)
     assert.equal(classify(bytes, null, { hardReasons: new Set(['mailboxfull']) }).recipients[0]?.permanent, true)
   })
+
+  it('and the returned message say it in fields that the operator names', () => {
+    const bytes = Buffer.from(
+      'From: MAILER-DAEMON@x.example\r\nSubject: Undelivered Mail\r\n\r\n<lost@dom.example>: 550 5.1.1 no such user\r\n\r\n--- Original message follows.\r\n\r\nReceived: from a by b\r\nFrom: news@ours.example\r\nTo: lost@dom.example\r\nX-Customer-Id: acme-7\r\nSubject: x\r\nMessage-ID: <1@ours.example>\r\n\r\nx\r\n',
+    )
+    assert.equal(classify(bytes, null, { originalFields: ['x-customer-id'] }).original['x-customer-id'], 'acme-7')
+    assert.equal(classify(bytes).original['x-customer-id'], undefined)
+  })
 })

@@ -30,6 +30,8 @@ export type ClassifyOptions = ReasonOptions & {
   readonly optOutAddresses?: readonly RegExp[]
   /** Of our reverse-paths, with the named groups recipient, campaign and customer. */
   readonly addressPatterns?: readonly RegExp[]
+  /** Further header fields of the returned message that the verdict carries. */
+  readonly originalFields?: readonly string[]
   /** Reasons that are for good; absent: those of the table. */
   readonly hardReasons?: ReadonlySet<string>
 }
@@ -43,7 +45,10 @@ export function classify(
     const sources = new Sources(bytes, envelope)
     const facts = readAddresses(ourAddresses(sources), options.addressPatterns ?? [])
     const verdict = decide(sources, options, facts)
-    return { ...verdict, original: { ...facts, ...original(sources), ...verdict.original } }
+    return {
+      ...verdict,
+      original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
+    }
   } catch (error) {
     return blank('unknown', '', 0, [
       {
@@ -251,7 +256,7 @@ function bounceByWords(sources: Sources): Evidence | null {
 }
 
 /** What identifies the message that this one is about. */
-function original(sources: Sources): Record<string, string> {
+function original(sources: Sources, more: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {}
   const add = (name: string, value: string): void => {
     if (value !== '') found[name] = value.slice(0, 300)
@@ -268,6 +273,7 @@ function original(sources: Sources): Record<string, string> {
       sources.returnedHeader('x-campaign-id') ||
       sources.returnedHeader('x-mailer-campaign'),
   )
+  for (const name of more) add(name.toLowerCase(), sources.returnedHeader(name.toLowerCase()))
   return found
 }
 

@@ -28,6 +28,11 @@ export const classifySettings = {
     expected: 'a JSON array of regular expressions, for example ["^b-(?<campaign>\\d+)-(?<recipient>[^@]+=[^@]+)@"]',
     check: parseAddressPatterns,
   }),
+  originalFields: setting.list('ORIGINAL_FIELDS', [], {
+    meaning: 'further header fields of the returned message that the verdict carries, by their names in lower case',
+    expected: 'name[,name…], for example x-customer-id',
+    item: /^[!-9;-~]{1,80}$/,
+  }),
   hardReasons: setting.list('HARD_REASONS', ['userunknown', 'hasmoved', 'hostunknown', 'notaccept'], {
     meaning: 'reasons that are for good: trying again with the same address will not help',
     expected: 'reason[,reason…]',
@@ -54,10 +59,14 @@ export type ClassifyConfig = setting.Values<typeof classifySettings>
 
 /** The classifier's options as they are set. */
 export const classifyOptions = (
-  config: Pick<ClassifyConfig, 'optOutAddresses' | 'addressPatterns' | 'hardReasons' | 'reasonRules'>,
+  config: Pick<
+    ClassifyConfig,
+    'optOutAddresses' | 'addressPatterns' | 'originalFields' | 'hardReasons' | 'reasonRules'
+  >,
 ): ClassifyOptions => ({
   optOutAddresses: optOutPatterns(config.optOutAddresses),
   addressPatterns: config.addressPatterns,
+  originalFields: config.originalFields,
   hardReasons: new Set(config.hardReasons),
   rules: readRules(config.reasonRules).rules,
 })
