@@ -1,12 +1,10 @@
 /** Bounces that mail servers of others make on the spot are read right. Postfix has a test of its own. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { SmtpConnection } from '#lib/smtp/client.ts'
-import { debianFiles, debianMissing, systemUser } from '#lib/testing/debian.ts'
+import { debianMissing } from '#lib/testing/debian.ts'
 import { startLegacy } from '#lib/testing/legacy.ts'
+import { startExim, startOpenSmtpd } from '#lib/testing/mail-servers.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -72,73 +70,17 @@ async function bounced(
   }
 }
 
-const stopper = (child: ReturnType<typeof spawn>) => () => {
-  child.kill('SIGTERM')
-  return new Promise((resolve) => child.once('close', resolve))
-}
+const routes = (refuses: number, takes: number) => [
+  { domain: 'dom.example', port: refuses },
+  { domain: 'corp.example', port: takes },
+]
 
 describe('a bounce made by', () => {
   it('Exim', { skip: debianMissing() }, () =>
-    bounced((listen, refuses, takes, folder) => {
-      // It gives up root and starts itself again, so it has to stand where anybody may go.
-      const program = join(folder, 'exim4')
-      copyFileSync(join(debianFiles('exim4-daemon-light'), 'usr', 'sbin', 'exim4'), program)
-      systemUser('Debian-exim', '/nonexistent')
-      chmodSync(folder, 0o755)
-      const spool = join(folder, 'spool')
-      mkdirSync(spool)
-      chmodSync(spool, 0o777)
-      const config = join(folder, 'exim.conf')
-      const route = (name: string, domain: string, port: number) => ({
-        router: `${name}:\n  driver = manualroute\n  domains = ${domain}\n  transport = ${name}\n  route_list = * 127.0.0.1 byname\n  self = send\n`,
-        transport: `${name}:\n  driver = smtp\n  port = ${port}\n  allow_localhost\n`,
-      })
-      const routes = [route('refuses', 'dom.example', refuses), route('takes', 'corp.example', takes)]
-      writeFileSync(
-        config,
-        `exim_path = ${program}
-primary_hostname = exim.corp.example
-exim_user = nobody
-exim_group = nogroup
-never_users =
-spool_directory = ${spool}
-log_file_path = ${spool}/%slog
-pid_file_path = ${spool}/pid
-keep_environment =
-local_interfaces = 127.0.0.1
-daemon_smtp_ports = ${listen}
-tls_advertise_hosts =
-acl_smtp_rcpt = take
-begin acl
-take:
-  accept
-begin routers
-${routes.map(({ router }) => router).join('')}begin transports
-${routes.map(({ transport }) => transport).join('')}`,
-      )
-      chmodSync(config, 0o644)
-      return stopper(spawn(program, ['-C', config, '-bdf', '-q1m'], { stdio: 'ignore' }))
-    }),
+    bounced((listen, refuses, takes, folder) => startExim(folder, listen, routes(refuses, takes))),
   )
 
   it('OpenSMTPD', { skip: debianMissing() }, () =>
-    bounced((listen, refuses, takes, folder) => {
-      const files = debianFiles('opensmtpd')
-      const home = '/var/lib/opensmtpd/empty'
-      for (const user of ['opensmtpd', 'opensmtpq']) systemUser(user, home)
-      for (const needed of [home, '/var/spool/smtpd']) mkdirSync(needed, { recursive: true })
-      chmodSync('/var/spool/smtpd', 0o711)
-      const config = join(folder, 'smtpd.conf')
-      writeFileSync(
-        config,
-        `listen on lo port ${listen}
-action "refuses" relay host smtp://127.0.0.1:${refuses}
-action "takes" relay host smtp://127.0.0.1:${takes}
-match from any for domain "dom.example" action "refuses"
-match from any for domain "corp.example" action "takes"
-`,
-      )
-      return stopper(spawn(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config], { stdio: 'ignore' }))
-    }),
+    bounced((listen, refuses, takes, folder) => startOpenSmtpd(folder, listen, routes(refuses, takes))),
   )
 })

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
-import { openKafkaLog } from '#lib/log/kafka.ts'
 import type { Log } from '#lib/log/log.ts'
 import { readAll } from '#lib/log/read-all.ts'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
+import { openTestKafka } from '#lib/testing/kafka-log.ts'
 import { listenSettings, type Running, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { type TestMessage, testMessages } from '#lib/testing/messages.ts'
 import { freePort } from '#lib/testing/ports.ts'
@@ -127,18 +127,7 @@ describe('acknowledged mail survives', () => {
       await whenReady(process, health)
     }
     assert.equal(await process.end('SIGTERM'), 0, process.stderr())
-    const log = await openKafkaLog({
-      brokers: [broker.brokers],
-      clientId: 'faults',
-      logger: silentLogger,
-      recordBytesMax: 1_048_576,
-      compression: 'none',
-      tls: null,
-      sasl: null,
-      replicationFactor: 1,
-      sessionTimeoutMs: 6_000,
-      requestTimeoutMs: 5_000,
-    })
+    const log = await openTestKafka(broker.brokers)
     checkIds(acknowledged, await idsIn(log))
     await log.close()
   })

@@ -4,11 +4,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openKafkaLog } from '#lib/log/kafka.ts'
 import { readAll } from '#lib/log/read-all.ts'
-import { silentLogger } from '#lib/runtime/logger.ts'
 import { rawRecord } from '#lib/testing/embedded.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
+import { openTestKafka } from '#lib/testing/kafka-log.ts'
 import { type Running, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { sha256 } from '#lib/testing/messages.ts'
 import { freePort } from '#lib/testing/ports.ts'
@@ -43,18 +42,7 @@ async function start() {
     LOG_LEVEL: 'error',
   }
   assert.equal((await runMailweir(['topics'], environment)).code, 0)
-  const log = await openKafkaLog({
-    brokers: [broker.brokers],
-    clientId: 'test',
-    logger: silentLogger,
-    recordBytesMax: 1_048_576,
-    compression: 'none',
-    tls: null,
-    sasl: null,
-    replicationFactor: 1,
-    sessionTimeoutMs: 6_000,
-    requestTimeoutMs: 5_000,
-  })
+  const log = await openTestKafka(broker.brokers)
   stack.defer(() => log.close())
   const codec = await openCodec({ registryUrl: null })
   const wanted = new Set<string>()

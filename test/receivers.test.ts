@@ -1,14 +1,12 @@
 /** Forward delivers into the mail servers of others, who pass on what they got to a host of ours. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readSettings } from '#lib/runtime/settings.ts'
-import { debianFiles, debianMissing, systemUser } from '#lib/testing/debian.ts'
+import { debianMissing } from '#lib/testing/debian.ts'
 import { openTestPorts, rawRecord } from '#lib/testing/embedded.ts'
 import { type Legacy, type LegacyMessage, startLegacy } from '#lib/testing/legacy.ts'
+import { startExim, startOpenSmtpd } from '#lib/testing/mail-servers.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { postfixMissing, startPostfix } from '#lib/testing/postfix.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
@@ -110,83 +108,21 @@ describe('forward delivers into', () => {
     }
   })
 
-  it('Exim, in chunks', { skip: debianMissing() }, async () => {
-    using folder = temporaryFolder()
-    await using behind = await startLegacy()
-    const program = join(folder.path, 'exim4')
-    copyFileSync(join(debianFiles('exim4-daemon-light'), 'usr', 'sbin', 'exim4'), program)
-    systemUser('Debian-exim', '/nonexistent')
-    chmodSync(folder.path, 0o755)
-    const spool = join(folder.path, 'spool')
-    mkdirSync(spool)
-    chmodSync(spool, 0o777)
-    const listen = await freePort()
-    const config = join(folder.path, 'exim.conf')
-    writeFileSync(
-      config,
-      `exim_path = ${program}
-primary_hostname = exim.legacy.example
-exim_user = nobody
-exim_group = nogroup
-never_users =
-spool_directory = ${spool}
-log_file_path = ${spool}/%slog
-pid_file_path = ${spool}/pid
-keep_environment =
-local_interfaces = 127.0.0.1
-daemon_smtp_ports = ${listen}
-chunking_advertise_hosts = *
-tls_advertise_hosts =
-acl_smtp_rcpt = take
-begin acl
-take:
-  accept
-begin routers
-all:
-  driver = manualroute
-  domains = *
-  transport = out
-  route_list = * 127.0.0.1 byname
-  self = send
-begin transports
-out:
-  driver = smtp
-  port = ${behind.port}
-  allow_localhost
-`,
-    )
-    chmodSync(config, 0o644)
-    const child = spawn(program, ['-C', config, '-bdf', '-q1m'], { stdio: 'ignore' })
-    try {
-      await answers(listen)
-      check(await passedOn(listen, behind))
-    } finally {
-      child.kill('SIGTERM')
-      await new Promise((resolve) => child.once('close', resolve))
-    }
-  })
-
-  it('OpenSMTPD', { skip: debianMissing() }, async () => {
-    using folder = temporaryFolder()
-    await using behind = await startLegacy()
-    const files = debianFiles('opensmtpd')
-    const home = '/var/lib/opensmtpd/empty'
-    for (const user of ['opensmtpd', 'opensmtpq']) systemUser(user, home)
-    for (const path of [home, '/var/spool/smtpd']) mkdirSync(path, { recursive: true })
-    chmodSync('/var/spool/smtpd', 0o711)
-    const listen = await freePort()
-    const config = join(folder.path, 'smtpd.conf')
-    writeFileSync(
-      config,
-      `listen on lo port ${listen}\naction "out" relay host smtp://127.0.0.1:${behind.port}\nmatch from any for any action "out"\n`,
-    )
-    const child = spawn(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config], { stdio: 'ignore' })
-    try {
-      await answers(listen)
-      check(await passedOn(listen, behind))
-    } finally {
-      child.kill('SIGTERM')
-      await new Promise((resolve) => child.once('close', resolve))
-    }
-  })
+  for (const [name, startServer] of [
+    ['Exim, in chunks', startExim],
+    ['OpenSMTPD', startOpenSmtpd],
+  ] as const) {
+    it(name, { skip: debianMissing() }, async () => {
+      using folder = temporaryFolder()
+      await using behind = await startLegacy()
+      const listen = await freePort()
+      const stop = startServer(folder.path, listen, [{ domain: '*', port: behind.port }])
+      try {
+        await answers(listen)
+        check(await passedOn(listen, behind))
+      } finally {
+        await stop()
+      }
+    })
+  }
 })

@@ -1,15 +1,16 @@
 /** Mail that programs of others send arrives as they sent it. Postfix has a test of its own. */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { createTransport } from 'nodemailer'
 import { imapTls } from '#cli/account.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
-import { debianFiles, debianMissing, systemUser } from '#lib/testing/debian.ts'
+import { debianMissing } from '#lib/testing/debian.ts'
 import { openTestPorts } from '#lib/testing/embedded.ts'
+import { prepareExim, startOpenSmtpd } from '#lib/testing/mail-servers.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -145,42 +146,8 @@ s.send_message(m); s.quit()`
 
   it('Exim, which pipelines and sends chunks', { skip: debianMissing() }, async () => {
     using folder = temporaryFolder()
-    // It gives up root and starts itself again, so it has to stand where anybody may go.
-    const program = join(folder.path, 'exim4')
-    copyFileSync(join(debianFiles('exim4-daemon-light'), 'usr', 'sbin', 'exim4'), program)
-    systemUser('Debian-exim', '/nonexistent')
-    chmodSync(folder.path, 0o755)
-    const spool = join(folder.path, 'spool')
-    mkdirSync(spool)
-    chmodSync(spool, 0o777)
     const raw = await arrives(async (port) => {
-      const config = join(folder.path, 'exim.conf')
-      writeFileSync(
-        config,
-        `exim_path = ${program}
-primary_hostname = exim.sender.example
-exim_user = nobody
-exim_group = nogroup
-never_users =
-spool_directory = ${spool}
-log_file_path = ${spool}/%slog
-keep_environment =
-begin routers
-all:
-  driver = manualroute
-  domains = *
-  transport = out
-  route_list = * 127.0.0.1 byname
-  self = send
-begin transports
-out:
-  driver = smtp
-  port = ${port}
-  allow_localhost
-  hosts_try_chunking = *
-`,
-      )
-      chmodSync(config, 0o644)
+      const { program, config } = prepareExim(folder.path, { routes: [{ domain: '*', port }] })
       const child = spawn(program, ['-C', config, '-odi', '-i', '-f', '<>', to], {
         stdio: ['pipe', 'ignore', 'inherit'],
       })
@@ -193,39 +160,20 @@ out:
 
   it('OpenSMTPD', { skip: debianMissing() }, async () => {
     using folder = temporaryFolder()
-    const files = debianFiles('opensmtpd')
-    const home = '/var/lib/opensmtpd/empty'
-    for (const user of ['opensmtpd', 'opensmtpq']) systemUser(user, home)
-    for (const path of [home, '/var/spool/smtpd']) mkdirSync(path, { recursive: true })
-    chmodSync('/var/spool/smtpd', 0o711)
     const listen = await freePort()
     const raw = await arrives(async (port, _tlsPort, delivered) => {
-      const config = join(folder.path, 'smtpd.conf')
-      writeFileSync(
-        config,
-        `listen on lo port ${listen}\naction "out" relay host smtp://127.0.0.1:${port}\nmatch from any for any action "out"\n`,
-      )
-      const child = spawn(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config], { stdio: 'ignore' })
+      const stop = startOpenSmtpd(folder.path, listen, [{ domain: '*', port }])
+      const server = ['--server', `127.0.0.1:${listen}`]
       try {
         await until('OpenSMTPD', () =>
-          exec('swaks', [
-            '--server',
-            `127.0.0.1:${listen}`,
-            '--from',
-            from,
-            '--to',
-            to,
-            '--body',
-            'hello through opensmtpd',
-          ]).then(
+          exec('swaks', [...server, '--from', from, '--to', to, '--body', 'hello through opensmtpd']).then(
             () => true,
             () => false,
           ),
         )
         await delivered()
       } finally {
-        child.kill('SIGTERM')
-        await new Promise((resolve) => child.once('close', resolve))
+        await stop()
       }
     })
     assert.match(text(raw), /hello through opensmtpd/)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, describe, it } from 'node:test'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { ManualClock } from '#lib/testing/clock.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
+import { testKafkaOptions } from '#lib/testing/kafka-log.ts'
 import { kafkaMissing, ownBroker, testBrokers } from '#lib/testing/services.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -14,18 +16,7 @@ import { type KafkaOptions, openKafkaLog } from './kafka.ts'
 import type { Log } from './log.ts'
 
 const recordBytesMax = 1_048_576
-const kafkaOptions = (brokers: string): KafkaOptions => ({
-  brokers: brokers.split(','),
-  clientId: 'contract',
-  logger: silentLogger,
-  recordBytesMax,
-  compression: 'zstd',
-  tls: null,
-  sasl: null,
-  replicationFactor: 1,
-  sessionTimeoutMs: 6_000,
-  requestTimeoutMs: 3_000,
-})
+const kafkaOptions = (brokers: string): KafkaOptions => ({ ...testKafkaOptions(brokers), requestTimeoutMs: 3_000 })
 
 const folder = temporaryFolder()
 after(() => folder[Symbol.dispose]())
@@ -124,6 +115,23 @@ describe('embedded', () => {
     clock.advance(10_000)
     await log.sweep()
     assert.deepEqual((await append('aging', 'c', '3')).offset, 2n)
+    await log.close()
+  })
+
+  it('takes over the offsets of a folder of an earlier form, once', async () => {
+    using own = temporaryFolder()
+    const path = join(own.path, 'log.sqlite')
+    const open = () => openEmbeddedLog({ path, logger: silentLogger, recordBytesMax })
+    const first = open()
+    await first.admin.ensureTopics([{ name: 't', partitions: 1, cleanup: 'delete', retentionMs: null }])
+    await first.close()
+    const old = new DatabaseSync(path)
+    old.exec(`CREATE TABLE offsets (grp TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+      metadata TEXT NOT NULL, PRIMARY KEY (grp, topic, partition)) STRICT, WITHOUT ROWID;
+      INSERT INTO offsets VALUES ('g', 't', 0, 7, 'm')`)
+    old.close()
+    const log = open()
+    assert.deepEqual(await log.admin.committed('g', 't'), [{ partition: 0, offset: 7n, metadata: 'm' }])
     await log.close()
   })
 })

@@ -13,7 +13,15 @@ import { type Clock, systemClock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { EmbeddedConsumer } from './embedded/consumer.ts'
-import { type Database, openGroups, openRecords, storageError, type TopicRow, topicRow } from './embedded/database.ts'
+import {
+  adoptOffsets,
+  type Database,
+  openGroups,
+  openRecords,
+  storageError,
+  type TopicRow,
+  topicRow,
+} from './embedded/database.ts'
 import { type Appended, type Batch, Records } from './embedded/records.ts'
 import { Writer } from './embedded/writer.ts'
 import type {
@@ -89,6 +97,7 @@ class EmbeddedLog implements Log {
     this.#logger = options.logger
     this.#records = openRecords(options.path)
     this.#groups = openGroups(options.path)
+    adoptOffsets(this.#records, this.#groups)
     this.#writer = new Writer(options.path)
     this.#poll = setInterval(() => this.#lookForOthers(), pollMs)
     this.#sweep = setInterval(() => {

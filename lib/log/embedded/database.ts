@@ -82,6 +82,25 @@ export const openGroups = (recordsPath: string): Database =>
        member TEXT NOT NULL, PRIMARY KEY (grp, topic, partition)) STRICT, WITHOUT ROWID;`,
   )
 
+/** Folders of an earlier form have the offsets in `log.sqlite`: they are taken over once, or everything would be read again. */
+export function adoptOffsets(records: Database, groups: Database): void {
+  const isOld = records.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'offsets'").get()
+  if (isOld === undefined || groups.prepare('SELECT 1 FROM offsets LIMIT 1').get() !== undefined) return
+  const rows = records.db.prepare('SELECT grp, topic, partition, offset, metadata FROM offsets').all()
+  groups.transaction(() => {
+    const insert = groups.db.prepare('INSERT OR IGNORE INTO offsets VALUES (?, ?, ?, ?, ?)')
+    for (const row of rows) {
+      insert.run(
+        String(row['grp']),
+        String(row['topic']),
+        Number(row['partition']),
+        Number(row['offset']),
+        String(row['metadata']),
+      )
+    }
+  })
+}
+
 export type TopicRow = { readonly id: number; readonly spec: TopicSpec; readonly tables: readonly string[] }
 
 /** @throws {MailweirError} LOG_TOPIC_MISSING */

@@ -1,0 +1,85 @@
+/** Exim and OpenSMTPD of Debian, unpacked and run in a folder of the test. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { debianFiles, systemUser } from './debian.ts'
+
+/** Mail for a domain (`*`: any) goes to a port of loopback. */
+export type Route = { readonly domain: string; readonly port: number }
+
+export type Exim = { readonly program: string; readonly config: string }
+
+/**
+ * Its program and a configuration.
+ * @param options.listen a port for a daemon that takes mail for everybody; absent: none
+ */
+export function prepareExim(
+  folder: string,
+  options: { readonly listen?: number; readonly routes: readonly Route[] },
+): Exim {
+  // It gives up root and starts itself again, so it has to stand where anybody may go.
+  const program = join(folder, 'exim4')
+  copyFileSync(join(debianFiles('exim4-daemon-light'), 'usr', 'sbin', 'exim4'), program)
+  systemUser('Debian-exim', '/nonexistent')
+  chmodSync(folder, 0o755)
+  const spool = join(folder, 'spool')
+  mkdirSync(spool)
+  chmodSync(spool, 0o777)
+  const routers = options.routes.map(
+    ({ domain }, n) =>
+      `to${n}:\n  driver = manualroute\n  domains = ${domain}\n  transport = to${n}\n  route_list = * 127.0.0.1 byname\n  self = send\n`,
+  )
+  const transports = options.routes.map(
+    ({ port }, n) => `to${n}:\n  driver = smtp\n  port = ${port}\n  allow_localhost\n  hosts_try_chunking = *\n`,
+  )
+  const daemon =
+    options.listen === undefined
+      ? ''
+      : `local_interfaces = 127.0.0.1\ndaemon_smtp_ports = ${options.listen}\nchunking_advertise_hosts = *\ntls_advertise_hosts =\nacl_smtp_rcpt = take\nbegin acl\ntake:\n  accept\n`
+  const config = join(folder, 'exim.conf')
+  writeFileSync(
+    config,
+    `exim_path = ${program}
+primary_hostname = exim.example
+exim_user = nobody
+exim_group = nogroup
+never_users =
+spool_directory = ${spool}
+log_file_path = ${spool}/%slog
+pid_file_path = ${spool}/pid
+keep_environment =
+${daemon}begin routers
+${routers.join('')}begin transports
+${transports.join('')}`,
+  )
+  chmodSync(config, 0o644)
+  return { program, config }
+}
+
+const stopper = (child: ChildProcess) => async (): Promise<void> => {
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  child.kill('SIGTERM')
+  await closed
+}
+
+/** A daemon; gives how to stop it. */
+export function startExim(folder: string, listen: number, routes: readonly Route[]): () => Promise<void> {
+  const { program, config } = prepareExim(folder, { listen, routes })
+  return stopper(spawn(program, ['-C', config, '-bdf', '-q1m'], { stdio: 'ignore' }))
+}
+
+/** A daemon; gives how to stop it. */
+export function startOpenSmtpd(folder: string, listen: number, routes: readonly Route[]): () => Promise<void> {
+  const files = debianFiles('opensmtpd')
+  const home = '/var/lib/opensmtpd/empty'
+  for (const user of ['opensmtpd', 'opensmtpq']) systemUser(user, home)
+  for (const path of [home, '/var/spool/smtpd']) mkdirSync(path, { recursive: true })
+  chmodSync('/var/spool/smtpd', 0o711)
+  const actions = routes.map(({ port }, n) => `action "to${n}" relay host smtp://127.0.0.1:${port}`)
+  const matches = routes.map(
+    ({ domain }, n) => `match from any for ${domain === '*' ? 'any' : `domain "${domain}"`} action "to${n}"`,
+  )
+  const config = join(folder, 'smtpd.conf')
+  writeFileSync(config, `${[`listen on lo port ${listen}`, ...actions, ...matches].join('\n')}\n`)
+  return stopper(spawn(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config], { stdio: 'ignore' }))
+}
