@@ -193,7 +193,7 @@ class EmbeddedLog implements Log {
 
   // ---- reading ------------------------------------------------------------------------------------------------------
 
-  #read(topic: string, partition: number, from: bigint, limit: number): LogRecord[] {
+  #read(topic: string, partition: number, from: bigint, limit: number, bytesMax = readBytes): LogRecord[] {
     const select = this.#select(topic, partition)
     if (select === null) return []
     const records: LogRecord[] = []
@@ -211,7 +211,7 @@ class EmbeddedLog implements Log {
         timestamp: Number(timestamp),
       })
       bytes += data?.length ?? 0
-      if (bytes >= readBytes) break
+      if (bytes >= readBytes || bytes >= bytesMax) break
     }
     return records
   }
@@ -289,7 +289,7 @@ class EmbeddedLog implements Log {
       groups: this.#groups,
       partitions: (topic) => this.#topic(topic).spec.partitions,
       offsets: (topic, partition) => this.#offsets(topic)[partition] ?? { partition, earliest: 0n, end: 0n },
-      records: (topic, partition, from, limit) => this.#read(topic, partition, from, limit),
+      records: (topic, partition, from, limit, bytesMax) => this.#read(topic, partition, from, limit, bytesMax),
       news: (ms) => this.#news(ms),
       sessionMs: this.#options.sessionMs ?? 10_000,
       clock: this.#clock,

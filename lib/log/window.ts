@@ -53,6 +53,14 @@ export class Window {
     )
   }
 
+  /** How many records and bytes more may be in flight; one record always may where none is. */
+  get room(): { readonly records: number; readonly bytes: number } {
+    return {
+      records: Math.max(1, this.#limits.records - this.inFlight),
+      bytes: Math.max(1, this.#limits.bytes - this.#bytes),
+    }
+  }
+
   /** Starts a record; one that was started before is passed over. */
   offer(record: LogRecord): void {
     if (this.#closed || this.failed !== undefined || record.offset < this.next) return

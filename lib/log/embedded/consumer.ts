@@ -20,7 +20,7 @@ type ConsumerPorts = {
   readonly groups: Database
   partitions(topic: string): number
   offsets(topic: string, partition: number): PartitionOffsets
-  records(topic: string, partition: number, from: bigint, limit: number): LogRecord[]
+  records(topic: string, partition: number, from: bigint, limit: number, bytesMax: number): LogRecord[]
   news(ms: number): { promise: Promise<void>; wake: () => void }
   readonly sessionMs: number
   readonly clock: Clock
@@ -109,8 +109,11 @@ export class EmbeddedConsumer implements Consumer {
 
   #fill(window: Window): number {
     let read = 0
-    while (window.hasRoom) {
-      const records = this.#ports.records(window.topic, window.partition, window.next, turnRecords)
+    // A full window is filled in strokes: what there is no room for would be read again with each record that ends.
+    while (window.hasRoom && window.room.records * 4 >= this.#options.windowRecords) {
+      const room = window.room
+      const limit = Math.min(turnRecords, room.records)
+      const records = this.#ports.records(window.topic, window.partition, window.next, limit, room.bytes)
       if (records.length === 0) break
       for (const record of records) {
         if (!window.hasRoom) break
