@@ -30,6 +30,8 @@ export type Behind = {
 
 /** The last owner may be in the midst of sending: so long its outcomes are waited for. */
 const handoverMs = 500
+/** Assignments that come so close together are looked up together. */
+const gatherMs = 50
 /** Older events are not looked at: where forward fell so far behind, a crash repeats what was in flight. */
 const eventsMax = 50_000n
 const settledTypes: ReadonlySet<string> = new Set(['forwarded', 'deferred', 'rejected', 'undecodable'])
@@ -54,7 +56,7 @@ export class RecentOutcomes {
 
   async #lookUp(): Promise<void> {
     const isFirst = ({ assignment }: Waiting): boolean => positionOf(assignment.metadata) === null
-    await this.#ports.clock.sleep(this.#waiting.every(isFirst) ? 0 : handoverMs)
+    await this.#ports.clock.sleep(this.#waiting.every(isFirst) ? gatherMs : handoverMs)
     const waiting = this.#waiting
     this.#waiting = []
     try {

@@ -229,4 +229,33 @@ describe('routes', () => {
       'route-nowhere expired',
     ])
   })
+
+  it('deliver what waits for company when they stop, and take up later what they did not', async () => {
+    await using ports = await openTestPorts()
+    await using hook = await receiver(() => 200)
+    const route = { name: 'all', to: { webhook: hook.url, batch: { count: 100, ms: 60_000 } } }
+    {
+      await using running = start(ports, [route])
+      await running.service.ready
+      for (let n = 0; n < 7; n++) await append(ports, classified(`m${n}`))
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      assert.equal(hook.heard.length, 0)
+    }
+    assert.equal((JSON.parse(hook.heard[0]?.body ?? '[]') as unknown[]).length, 7)
+    assert.equal((await ports.read('mail.events')).length, 7)
+    await using down = await startLegacy()
+    await down.down()
+    const relayed = { name: 'down', to: { smtp: down.url } }
+    {
+      await using running = start(ports, [relayed])
+      await running.service.ready
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      const before = Date.now()
+      await running.service.stop()
+      assert.ok(Date.now() - before < 10_000)
+    }
+    await down.up()
+    await using _again = start(ports, [relayed])
+    await until('all of them', () => down.messages.length === 7)
+  })
 })

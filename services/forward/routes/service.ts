@@ -165,8 +165,8 @@ class RunningRoute {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    const closed = this.#target.close()
+    this.#target.drain()
     await this.consumer.stop({ drainMs })
-    await closed
+    await this.#target.close()
   }
 }

@@ -68,6 +68,10 @@ export class SmtpDelivery implements Target {
     return { kind: kinds[decisive.kind], reply: replyLine(decisive.reply) }
   }
 
+  drain(): void {
+    if (!this.#hosts.anyUp) this.#hosts.stop()
+  }
+
   close(): Promise<void> {
     return this.#hosts.close()
   }

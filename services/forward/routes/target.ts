@@ -9,5 +9,8 @@ export type Delivery =
 export interface Target {
   /** One attempt; it does not reject for what the other side does. */
   deliver(message: Classified): Promise<Delivery>
+  /** No more will come: what waits for company is delivered now, and what waits for a host that is down is given up. */
+  drain(): void
+  /** What is still under way is cut off. */
   close(): Promise<void>
 }

@@ -45,6 +45,7 @@ export class WebhookDelivery implements Target {
   readonly #now: () => number
   readonly #stopping = new AbortController()
   #pending: Pending[] = []
+  #isDraining = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(target: WebhookTarget, now: () => number) {
@@ -57,7 +58,7 @@ export class WebhookDelivery implements Target {
     if (batch === null) return this.#post(message.id, JSON.stringify(cloudEvent(message)), '')
     return new Promise((settle) => {
       this.#pending.push({ message, settle })
-      if (this.#pending.length >= batch.count) void this.#flush()
+      if (this.#pending.length >= batch.count || this.#isDraining) void this.#flush()
       else this.#timer ??= setTimeout(() => void this.#flush(), batch.ms)
     })
   }
@@ -101,8 +102,12 @@ export class WebhookDelivery implements Target {
     }
   }
 
+  drain(): void {
+    this.#isDraining = true
+    void this.#flush()
+  }
+
   async close(): Promise<void> {
-    await this.#flush()
     this.#stopping.abort()
   }
 }
