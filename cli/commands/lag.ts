@@ -1,5 +1,6 @@
 /** `mailweir lag`: what waits for each service, how old it is, when retention would drop it, and what disk an outage needs. */
 import type { Log, LogRecord } from '#lib/log/log.ts'
+import { waitingFor } from '#lib/log/waiting.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { closePorts, openPorts } from '../ports.ts'
 import { groups } from '../services.ts'
@@ -51,14 +52,11 @@ export type Lag = {
 
 export async function lagOf(log: Log, group: string, topic: string, now: number): Promise<Lag> {
   const [state] = await log.admin.describeTopics([topic])
-  const committed = new Map((await log.admin.committed(group, topic)).map((each) => [each.partition, each.offset]))
   const from = new Map<number, bigint>()
   const to = new Map<number, bigint>()
   let waiting = 0n
-  for (const { partition, earliest, end } of await log.admin.offsets(topic)) {
-    const offset = committed.get(partition) ?? earliest
-    const first = offset > earliest ? offset : earliest
-    if (first >= end) continue
+  for (const { partition, from: first, to: end } of await waitingFor(log.admin, group, topic)) {
+    if (first === end) continue
     waiting += end - first
     from.set(partition, first)
     to.set(partition, first + sample < end ? first + sample : end)

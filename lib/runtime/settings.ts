@@ -177,6 +177,22 @@ export const json = <T>(
     }
   })
 
+const patternsMax = 100
+
+/** A JSON array of regular expressions, read without regard to case; none by default. `fits` says which the setting takes. */
+export const patterns = (
+  variable: string,
+  options: Options & { expected: string; fits?: (pattern: RegExp) => boolean },
+): Setting<readonly RegExp[]> =>
+  json<readonly RegExp[]>(variable, '[]', {
+    ...options,
+    check: (value) => {
+      if (!Array.isArray(value) || value.length > patternsMax) return null
+      const read = value.map((pattern) => new RegExp(String(pattern), 'iu'))
+      return read.every(options.fits ?? (() => true)) ? read : null
+    },
+  })
+
 export type Source = {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Path of a settings file, for messages, and what it holds. */

@@ -16,6 +16,7 @@ import { readCodes } from './bounce/notice.ts'
 import { type Notification, readNotification } from './notification.ts'
 import { readOptOut } from './opt-out.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
+import { nobody } from './recipient.ts'
 import { readReport } from './report.ts'
 import { Sources } from './sources.ts'
 
@@ -175,18 +176,6 @@ function notifiedVerdict(
   })
   const variant = type === 'delivery' ? 'delivered' : read.some(({ permanent }) => permanent) ? 'hard' : 'soft'
   return { ...blank('bounce', variant, 0.97, [evidence]), recipients: read }
-}
-
-const nobody: VerdictRecipient = {
-  address: '',
-  originalAddress: '',
-  action: '',
-  status: '',
-  reply: '',
-  reason: 'undefined',
-  permanent: false,
-  remoteMta: '',
-  diagnostic: '',
 }
 
 function bounceVerdict(

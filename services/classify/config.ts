@@ -5,16 +5,6 @@ import * as setting from '#lib/runtime/settings.ts'
 import type { ClassifyOptions } from './classify.ts'
 import { parseRules, reasons } from './reason.ts'
 
-function parseAddressPatterns(value: unknown): RegExp[] | null {
-  if (!Array.isArray(value) || value.length > 100) return null
-  try {
-    const patterns = value.map((pattern) => new RegExp(String(pattern), 'iu'))
-    return patterns.every(({ source }) => /\(\?<(?:recipient|campaign|customer)>/.test(source)) ? patterns : null
-  } catch {
-    return null
-  }
-}
-
 export const classifySettings = {
   optOutAddresses: setting.list('OPT_OUT_ADDRESSES', ['unsubscribe', 'unsub', 'optout', 'opt-out', 'leave'], {
     meaning:
@@ -22,11 +12,11 @@ export const classifySettings = {
     expected: 'local-part[,local-part…]',
     item: /^[^\s,<>]+$/,
   }),
-  addressPatterns: setting.json<readonly RegExp[]>('ADDRESS_PATTERNS', '[]', {
+  addressPatterns: setting.patterns('ADDRESS_PATTERNS', {
     meaning:
       'regular expressions of our own reverse-paths, with the named groups recipient (= or @ in it), campaign and customer; VERP, SRS and BATV are known without',
     expected: 'a JSON array of regular expressions, for example ["^b-(?<campaign>\\d+)-(?<recipient>[^@]+=[^@]+)@"]',
-    check: parseAddressPatterns,
+    fits: ({ source }) => /\(\?<(?:recipient|campaign|customer)>/.test(source),
   }),
   originalFields: setting.list('ORIGINAL_FIELDS', [], {
     meaning: 'further header fields of the returned message that the verdict carries, by their names in lower case',

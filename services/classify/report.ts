@@ -7,6 +7,7 @@ import { groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { type AggregateFacts, readDmarc, readTlsReport } from './aggregate.ts'
+import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
 
 /** Of a larger attachment nothing is unpacked. */
@@ -20,18 +21,6 @@ export type Report = {
   /** What the report says in numbers. */
   readonly facts?: AggregateFacts
 }
-
-const recipient = (address: string, reason: string): VerdictRecipient => ({
-  address,
-  originalAddress: '',
-  action: '',
-  status: '',
-  reply: '',
-  reason,
-  permanent: false,
-  remoteMta: '',
-  diagnostic: '',
-})
 
 export function readReport(sources: Sources): Report | null {
   return readFeedback(sources) ?? readDisposition(sources) ?? readAggregate(sources)
@@ -58,7 +47,7 @@ function readFeedback(sources: Sources): Report | null {
   return {
     kind: isComplaint ? 'complaint' : 'report',
     variant: type,
-    recipients: unique(named).map((address) => recipient(address, 'feedback')),
+    recipients: unique(named).map((address) => ({ ...nobody, address, reason: 'feedback' })),
     evidence: [sources.at('kind', 'rfc5965:feedback-report', part.start, part.end)],
   }
 }
@@ -73,7 +62,7 @@ function readMicrosoftJunk(sources: Sources): Report | null {
   return {
     kind: 'complaint',
     variant: 'abuse',
-    recipients: address === '' ? [] : [recipient(address, 'feedback')],
+    recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
     evidence: [sources.field('kind', 'jmrp', name ?? 'from')],
   }
 }
@@ -104,7 +93,7 @@ function readDisposition(sources: Sources): Report | null {
   return {
     kind: 'report',
     variant: 'mdn',
-    recipients: address === '' ? [] : [recipient(address, 'feedback')],
+    recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
     evidence: [sources.at('kind', 'rfc8098:disposition-notification', part.start, part.end)],
   }
 }

@@ -3,6 +3,7 @@
  * always in flight: a partition hands its records over in order.
  */
 import type { Log } from '#lib/log/log.ts'
+import { waitingFor } from '#lib/log/waiting.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { ForwardMetrics } from './metrics.ts'
@@ -21,14 +22,9 @@ export class Backlog {
     const { log, clock, logger, metrics } = ports
     const look = async (): Promise<void> => {
       const [topic] = await log.admin.describeTopics(['mail.raw'])
-      const committed = new Map(
-        (await log.admin.committed(group, 'mail.raw')).map((each) => [each.partition, each.offset]),
-      )
       let records = 0n
-      for (const { partition, earliest, end } of await log.admin.offsets('mail.raw')) {
-        if (!this.#inFlight.has(partition)) continue
-        const from = committed.get(partition) ?? earliest
-        records += end - (from > earliest ? from : earliest)
+      for (const { partition, from, to } of await waitingFor(log.admin, group, 'mail.raw')) {
+        if (this.#inFlight.has(partition)) records += to - from
       }
       const oldestMs = Math.max(0, clock.now() - this.#oldest(clock.now()))
       metrics.lag.set(Number(records))

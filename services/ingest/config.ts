@@ -4,15 +4,6 @@ import type { BatvKeys } from '#lib/mail/batv.ts'
 import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import * as setting from '#lib/runtime/settings.ts'
 
-function parsePatterns(value: unknown): RegExp[] | null {
-  if (!Array.isArray(value) || value.length > 100) return null
-  try {
-    return value.map((pattern) => new RegExp(String(pattern), 'iu'))
-  } catch {
-    return null
-  }
-}
-
 function parseBatvKeys(value: unknown): BatvKeys | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
   const keys = Object.entries(value)
@@ -119,11 +110,10 @@ export const ingestSettings = {
     meaning:
       'a message with a CR or LF of its own: accept keeps it as it is; normalise-never refuses it if it holds a look-alike of the end of data, which forward could only send on changed; reject refuses it',
   }),
-  recipientPatterns: setting.json<readonly RegExp[]>('RECIPIENT_PATTERNS', '[]', {
+  recipientPatterns: setting.patterns('RECIPIENT_PATTERNS', {
     meaning:
       'regular expressions of the addresses of ours that are in use (VERP, BATV), against the whole address; empty: any',
     expected: 'a JSON array of regular expressions, for example ["^bounce-\\\\d+@", "^prvs=[0-9a-f]{10}="]',
-    check: parsePatterns,
   }),
   recipientCheck: setting.choice('RECIPIENT_CHECK', ['reject', 'mark'], 'reject', {
     meaning: 'an address that fits none of them is refused with 550 5.1.1, or taken and marked in the accepted event',
