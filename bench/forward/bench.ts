@@ -8,7 +8,7 @@ import { startMailweir } from '#lib/testing/mailweir.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { cpuOf, listens, load, median, type Running, rssOf, settleDisk } from '../measure.ts'
-import { between } from './servers.ts'
+import { between, environmentOf } from './servers.ts'
 import type { SinkReport } from './sink.ts'
 
 const exec = promisify(execFile)
@@ -122,13 +122,7 @@ async function client(): Promise<string> {
 async function backlog(): Promise<string> {
   const folder = temporaryFolder()
   const [port, sinkPort] = await Promise.all([freePort(), freePort()])
-  const environment = {
-    DATA_DIR: folder.path,
-    MAIL_DOMAINS: '*',
-    LOG_LEVEL: 'error',
-    SMTP_LISTEN: `127.0.0.1:${port}`,
-    LEGACY_SMTP: `smtp://127.0.0.1:${sinkPort}`,
-  }
+  const environment = environmentOf(folder.path, port, sinkPort)
   const ingest = startMailweir(['ingest'], environment)
   await listens(port)
   await load(port, [connections, backlogMessages, bytes])

@@ -15,18 +15,20 @@ export type Between = {
   start(sinkPort: number): Promise<Running>
 }
 
+/** Settings of a Mailweir that stands between the load and the sink. */
+export const environmentOf = (dataDir: string, port: number, sinkPort: number) => ({
+  DATA_DIR: dataDir,
+  MAIL_DOMAINS: '*',
+  LOG_LEVEL: 'error',
+  SMTP_LISTEN: `127.0.0.1:${port}`,
+  LEGACY_SMTP: `smtp://127.0.0.1:${sinkPort}`,
+})
+
 /** Ingest and forward, a process each, as they are deployed. */
 async function mailweir(sinkPort: number, more: Record<string, string>): Promise<Running> {
   const folder = temporaryFolder()
   const port = await freePort()
-  const environment = {
-    DATA_DIR: folder.path,
-    MAIL_DOMAINS: '*',
-    LOG_LEVEL: 'error',
-    SMTP_LISTEN: `127.0.0.1:${port}`,
-    LEGACY_SMTP: `smtp://127.0.0.1:${sinkPort}`,
-    ...more,
-  }
+  const environment = { ...environmentOf(folder.path, port, sinkPort), ...more }
   const ingest = startMailweir(['ingest'], environment)
   await listens(port)
   const health = await freePort()

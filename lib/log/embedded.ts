@@ -67,6 +67,7 @@ type Pending = {
   resolve: (position: Position) => void
   reject: (error: unknown) => void
 }
+
 export function openEmbeddedLog(options: EmbeddedOptions): Log {
   return new EmbeddedLog(options)
 }
