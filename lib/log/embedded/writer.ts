@@ -115,6 +115,7 @@ export class Writer {
   #start(): Worker {
     const worker = this.#thread('embedded log', './thread.ts')
     worker.on('message', (reply: Reply) => {
+      if (this.#worker !== worker) return // Late: the request that it answers has failed already, and what waits is another's.
       const waiting = this.#waiting.shift()
       if ('result' in reply) waiting?.resolve(reply.result)
       else {
