@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { debianFiles, systemUser } from './debian.ts'
 
 /** Mail for a domain (`*`: any) goes to a port of loopback. */
@@ -56,16 +57,31 @@ ${transports.join('')}`,
   return { program, config }
 }
 
-const stopper = (child: ChildProcess) => async (): Promise<void> => {
-  const closed = new Promise((resolve) => child.once('close', resolve))
-  child.kill('SIGTERM')
-  await closed
+/**
+ * Keeps a daemon running until it is stopped: of OpenSMTPD there is one on a machine, and while another test has it, ours ends at
+ * once.
+ */
+function keepRunning(program: string, args: readonly string[]): () => Promise<void> {
+  let stopping = false
+  let child: ChildProcess
+  const ended = (async (): Promise<void> => {
+    while (!stopping) {
+      child = spawn(program, args, { stdio: 'ignore' })
+      await new Promise((resolve) => child.once('close', resolve))
+      if (!stopping) await sleep(200)
+    }
+  })()
+  return async () => {
+    stopping = true
+    child.kill('SIGTERM')
+    await ended
+  }
 }
 
 /** A daemon; gives how to stop it. */
 export function startExim(folder: string, listen: number, routes: readonly Route[]): () => Promise<void> {
   const { program, config } = prepareExim(folder, { listen, routes })
-  return stopper(spawn(program, ['-C', config, '-bdf', '-q1m'], { stdio: 'ignore' }))
+  return keepRunning(program, ['-C', config, '-bdf', '-q1m'])
 }
 
 /** A daemon; gives how to stop it. */
@@ -81,5 +97,5 @@ export function startOpenSmtpd(folder: string, listen: number, routes: readonly 
   )
   const config = join(folder, 'smtpd.conf')
   writeFileSync(config, `${[`listen on lo port ${listen}`, ...actions, ...matches].join('\n')}\n`)
-  return stopper(spawn(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config], { stdio: 'ignore' }))
+  return keepRunning(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config])
 }
