@@ -61,7 +61,7 @@ export class Database {
 export const openRecords = (path: string): Database =>
   new Database(
     path,
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    `PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
      PRAGMA wal_autocheckpoint = 16384; PRAGMA cache_size = -8192;
      CREATE TABLE IF NOT EXISTS topics (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, partitions INTEGER NOT NULL,
        cleanup TEXT NOT NULL, retention_ms INTEGER) STRICT;
