@@ -3,9 +3,10 @@
  * waits for nobody: sqlite.org/wal.html). The copying would hold up the writer for 20 ms and more, every 16 MB.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { ThreadData } from '#lib/runtime/thread.ts'
 import { openRecords } from './database.ts'
 
-const { path } = workerData as { path: string } // Set by writer.ts, which starts this thread.
+const { path } = (workerData as ThreadData<{ path: string }>).data // Set by writer.ts, which starts this thread.
 const { db } = openRecords(path)
 
 parentPort?.on('message', () => {

@@ -1,10 +1,11 @@
 /** The writer's thread: answers one request after the other, each when the disk has it. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { ThreadData } from '#lib/runtime/thread.ts'
 import { openRecords, storageError } from './database.ts'
 import { Records } from './records.ts'
 import type { Reply, Request } from './writer.ts'
 
-const { path } = workerData as { path: string } // Set by writer.ts, which starts this thread.
+const { path } = (workerData as ThreadData<{ path: string }>).data // Set by writer.ts, which starts this thread.
 const records = new Records(openRecords(path))
 
 function answer(request: Request): unknown {

@@ -2,10 +2,9 @@
  * The writer of the embedded log: a thread of its own, so that a sync holds up no socket. It starts at the first
  * request; should it die, what waits fails and the next request starts another.
  */
-import { getCompileCacheDir } from 'node:module'
-import { dirname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { describeError, type ErrorCode, type ErrorFields, MailweirError } from '#lib/runtime/errors.ts'
+import { startThread } from '#lib/runtime/thread.ts'
 import type { Appended, Batch } from './records.ts'
 
 export type Request =
@@ -24,16 +23,6 @@ export type Reply =
         readonly fields: ErrorFields
       }
     }
-
-/** A thread does not inherit the compile cache; without it, stripping types costs it 18 MB. */
-const threadCode = `const { workerData } = require('node:worker_threads')
-if (workerData.cache !== null) require('node:module').enableCompileCache(workerData.cache)
-import(workerData.thread)`
-
-function cacheFolder(): string | null {
-  const folder = getCompileCacheDir()
-  return folder === undefined ? null : dirname(folder) // The last part is Node's version.
-}
 
 const checkpointBytes = 16 * 1024 * 1024
 const recordOverheadBytes = 128
@@ -104,12 +93,7 @@ export class Writer {
   }
 
   #thread(name: string, file: string): Worker {
-    return new Worker(threadCode, {
-      eval: true,
-      name,
-      workerData: { path: this.#path, thread: new URL(file, import.meta.url).href, cache: cacheFolder() },
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    })
+    return startThread({ name, file: new URL(file, import.meta.url), data: { path: this.#path }, youngMb: 4 })
   }
 
   #start(): Worker {
