@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { SmtpConnection } from '#lib/smtp/client.ts'
 import { debianMissing } from '#lib/testing/debian.ts'
 import { startLegacy } from '#lib/testing/legacy.ts'
-import { startExim, startOpenSmtpd } from '#lib/testing/mail-servers.ts'
+import { startExim, startOpenSmtpd, startSendmail } from '#lib/testing/mail-servers.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -82,5 +82,9 @@ describe('a bounce made by', () => {
 
   it('OpenSMTPD', { skip: debianMissing() }, () =>
     bounced((listen, refuses, takes, folder) => startOpenSmtpd(folder, listen, routes(refuses, takes))),
+  )
+
+  it('Sendmail', { skip: debianMissing() }, () =>
+    bounced((listen, refuses, takes, folder) => startSendmail(folder, listen, routes(refuses, takes))),
   )
 })

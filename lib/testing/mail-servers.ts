@@ -1,5 +1,5 @@
-/** Exim and OpenSMTPD of Debian, unpacked and run in a folder of the test. */
-import { type ChildProcess, spawn } from 'node:child_process'
+/** Exim, OpenSMTPD and Sendmail of Debian, unpacked and run in a folder of the test. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -61,12 +61,16 @@ ${transports.join('')}`,
  * Keeps a daemon running until it is stopped: of OpenSMTPD there is one on a machine, and while another test has it, ours ends at
  * once.
  */
-function keepRunning(program: string, args: readonly string[]): () => Promise<void> {
+function keepRunning(
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): () => Promise<void> {
   let stopping = false
   let child: ChildProcess
   const ended = (async (): Promise<void> => {
     while (!stopping) {
-      child = spawn(program, args, { stdio: 'ignore' })
+      child = spawn(program, args, { stdio: 'ignore', env: { ...process.env, ...environment } })
       await new Promise((resolve) => child.once('close', resolve))
       if (!stopping) await sleep(200)
     }
@@ -98,4 +102,62 @@ export function startOpenSmtpd(folder: string, listen: number, routes: readonly 
   const config = join(folder, 'smtpd.conf')
   writeFileSync(config, `${[`listen on lo port ${listen}`, ...actions, ...matches].join('\n')}\n`)
   return keepRunning(join(files, 'usr', 'sbin', 'smtpd'), ['-d', '-f', config])
+}
+
+/** A daemon; gives how to stop it. */
+export function startSendmail(folder: string, listen: number, routes: readonly Route[]): () => Promise<void> {
+  const cf = join(debianFiles('sendmail-cf'), 'usr', 'share', 'sendmail', 'cf')
+  const libraries = ['libwrap0', 'libsigsegv2'].map((name) =>
+    join(debianFiles(name), 'usr', 'lib', process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'),
+  )
+  const environment = { LD_LIBRARY_PATH: libraries.join(':') }
+  // Without its set-group-id bit, or the loader would not look where we say.
+  const program = join(folder, 'sendmail')
+  copyFileSync(join(debianFiles('sendmail-bin'), 'usr', 'libexec', 'sendmail', 'sendmail'), program)
+  chmodSync(program, 0o755)
+  for (const user of ['smmta', 'smmsp']) systemUser(user, '/nonexistent')
+  mkdirSync(join(folder, 'queue'), { mode: 0o700 })
+  const mailers = routes.map(
+    ({ port }, n) =>
+      `Mto${n}, P=[IPC], F=mDFMuXa8k, S=EnvFromSMTP/HdrFromSMTP, R=EnvToSMTP, E=\\r\\n, L=990, T=DNS/RFC822/SMTP, A=TCP [127.0.0.1] ${port}`,
+  )
+  const rules = routes.flatMap(({ domain }, n) =>
+    [`${domain} . `, `${domain} `].map((name) => `R$* <@ ${name}> $*\t$#to${n} $@ [127.0.0.1] $: $1 <@ ${name}> $2`),
+  )
+  const source = join(folder, 'sendmail.mc')
+  writeFileSync(
+    source,
+    `OSTYPE(\`linux')dnl
+define(\`confDOMAIN_NAME', \`sendmail.example')dnl
+define(\`QUEUE_DIR', \`${folder}/queue')dnl
+define(\`confPID_FILE', \`${folder}/pid')dnl
+define(\`STATUS_FILE', \`${folder}/statistics')dnl
+define(\`ALIAS_FILE', \`/dev/null')dnl
+define(\`confTRUSTED_USER', \`root')dnl
+define(\`confRUN_AS_USER', \`root')dnl
+define(\`confTO_IDENT', \`0')dnl
+define(\`confDONT_PROBE_INTERFACES', \`True')dnl
+FEATURE(\`nocanonify')dnl
+FEATURE(\`accept_unresolvable_domains')dnl
+FEATURE(\`promiscuous_relay')dnl
+FEATURE(\`no_default_msa')dnl
+DAEMON_OPTIONS(\`Port=${listen}, Addr=127.0.0.1, Name=MTA')dnl
+MAILER(\`smtp')dnl
+MAILER_DEFINITIONS
+${mailers.join('\n')}
+LOCAL_RULE_0
+${rules.join('\n')}
+`,
+  )
+  const config = join(folder, 'sendmail.cf')
+  writeFileSync(
+    config,
+    execFileSync(join(debianFiles('m4'), 'usr', 'bin', 'm4'), [`-D_CF_DIR_=${cf}/`, join(cf, 'm4', 'cf.m4'), source], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  )
+  // It waits for a minute where the machine's name has no domain; so it gets one of its own.
+  const command = `hostname sendmail.example; exec "${program}" -C "${config}" -bD -q1m`
+  return keepRunning('unshare', ['--uts', 'sh', '-c', command], environment)
 }
