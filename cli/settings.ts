@@ -59,6 +59,7 @@ export const upFallbacks: Readonly<Record<string, string>> = {
   MAIL_DOMAINS: '*',
   LOG_LEVEL: 'warn',
   SEGMENT_MS: '1000',
+  CLASSIFY_THREADS: '1',
   KAFKA_REPLICATION: '1',
 }
 

@@ -4,6 +4,7 @@ import { demoMessage } from '#cli/demo-mail.ts'
 import { corpusMessages } from '#lib/testing/messages.ts'
 import { classify } from '#services/classify/classify.ts'
 import { median } from '../measure.ts'
+import { measureService } from './service.ts'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const passes = 4
@@ -30,5 +31,5 @@ export async function run(): Promise<string> {
   const rows = [...found].map(
     ([name, rates]) => `| ${name} | ${median(rates).toFixed(0)} | ${(1000 / median(rates)).toFixed(3)} |`,
   )
-  return `${messages.length} messages of ${what}\n\n| | messages per CPU-second | CPU-s per 1,000 |\n| --- | --- | --- |\n${rows.join('\n')}\n`
+  return `${messages.length} messages of ${what}\n\n| | messages per CPU-second | CPU-s per 1,000 |\n| --- | --- | --- |\n${rows.join('\n')}\n\n${await measureService(messages, Math.min(rounds, 3))}`
 }

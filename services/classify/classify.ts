@@ -21,7 +21,7 @@ import { readReport } from './report.ts'
 import { Sources } from './sources.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.2.0'
+export const classifierVersion = '0.3.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
@@ -42,26 +42,36 @@ export function classify(
   envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null = null,
   options: ClassifyOptions = {},
 ): Verdict {
+  return examine(bytes, envelope, options).verdict
+}
+
+/** The verdict, and the message's own subject for lists: decoded, at most 200 characters. */
+export function examine(
+  bytes: Buffer,
+  envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null,
+  options: ClassifyOptions,
+): { readonly verdict: Verdict; readonly subject: string } {
+  let subject = ''
   try {
     const sources = new Sources(bytes, envelope)
+    subject = decodeHeaderText(Buffer.from(sources.header('subject'))).slice(0, 200)
     const facts = readAddresses(ourAddresses(sources), options.addressPatterns ?? [])
     const verdict = decide(sources, options, facts)
     return {
-      ...verdict,
-      original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
+      verdict: {
+        ...verdict,
+        original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
+      },
+      subject,
     }
   } catch (error) {
-    return blank('unknown', '', 0, [
-      {
-        decided: 'kind',
-        rule: 'error',
-        start: 0,
-        end: 0,
-        text: String(error instanceof Error ? error.message : error).slice(0, 200),
-      },
-    ])
+    return { verdict: failed(String(error instanceof Error ? error.message : error)), subject }
   }
 }
+
+/** The verdict on a message over which the classifier itself failed. */
+export const failed = (why: string): Verdict =>
+  blank('unknown', '', 0, [{ decided: 'kind', rule: 'error', start: 0, end: 0, text: why.slice(0, 200) }])
 
 const blank = (kind: Kind, variant: string, confidence: number, evidence: readonly Evidence[]): Verdict => ({
   kind,
@@ -102,7 +112,10 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   const isDaemon = /^(?:mailer-?daemon|post_?master)\b/i.test(
     findAddress(sources.header('from')) || sources.header('from'),
   )
-  const autoReply = sources.has('x-apple-unsubscribe') || isDaemon ? null : readAutoReply(sources)
+  const byWords = bounceByWords(sources)
+  // Some mark their bounces as automatic replies; those of people do not quote a code.
+  const isNotice = byWords?.rule === 'text:subject' && technicalPattern.test(sources.notice().text.slice(0, 8_000))
+  const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
   if (autoReply !== null) {
     const address = findAddress(sources.header('from'))
     const text = `${sources.header('subject')}\n${sources.notice().text}`
@@ -116,7 +129,6 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
       original: { ...absence },
     }
   }
-  const byWords = bounceByWords(sources)
   if (byWords !== null) {
     const verdict = bounceVerdict(sources, byWords, 0.9, options, facts)
     if (verdict.recipients.length > 0 || byWords.rule !== 'text:notice') return verdict
@@ -126,7 +138,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
     const address = findAddress(sources.header('from'))
     return {
       ...blank('opt-out', optOut.rule.includes('command') ? 'command' : 'address', 0.93, [optOut]),
-      recipients: address === '' ? [] : [{ ...nobody, address }],
+      recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
     }
   }
   if (
@@ -221,7 +233,7 @@ const noticePattern =
   /could not be delivered|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|invalid user address|trouble delivering|not a member of this mailing list|user unknown|no such user|unknown user|mailbox (?:is )?(?:full|unavailable)|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnte nicht (?:zugestellt|ausgeliefert)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
 
 const technicalPattern =
-  /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|not a member of (?:this|the) mailing list|\S@\S+[^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
+  /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota|メール|アドレス|エラー|存在))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|not a member of (?:this|the) mailing list|\S@\S+[^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
 
 /** Bounces in words: a daemon that says so, or a subject and a text that do. */
 function bounceByWords(sources: Sources): Evidence | null {
@@ -264,10 +276,4 @@ function original(sources: Sources, more: readonly string[]): Record<string, str
   )
   for (const name of more) add(name.toLowerCase(), sources.returnedHeader(name.toLowerCase()))
   return found
-}
-
-/** The subject for a list, decoded, at most 200 characters. */
-export function subjectOf(bytes: Buffer): string {
-  const sources = new Sources(bytes.subarray(0, 64 * 1024), null)
-  return decodeHeaderText(Buffer.from(sources.header('subject'))).slice(0, 200)
 }

@@ -37,6 +37,12 @@ export const classifySettings = {
     max: 100_000,
     meaning: 'messages in flight for each partition',
   }),
+  classifyThreads: setting.integer('CLASSIFY_THREADS', 0, {
+    unit: 'threads',
+    min: 0,
+    max: 64,
+    meaning: 'threads that classify; 0: the thread that reads and writes does it; 1 with npm start',
+  }),
   classifyWindowBytes: setting.integer('CLASSIFY_WINDOW_BYTES', 33_554_432, {
     unit: 'bytes',
     min: 1_048_576,

@@ -16,10 +16,10 @@ import type { Service } from '#lib/runtime/service.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import { fewPartitions } from '#schemas/topics.ts'
-import type { Classified, Event, Raw, Verdict } from '#schemas/types.ts'
-import { type ClassifyOptions, classify, subjectOf } from './classify.ts'
-import { type ClassifyConfig, classifyOptions } from './config.ts'
+import type { Classified, Event, Raw } from '#schemas/types.ts'
+import type { ClassifyConfig } from './config.ts'
 import { classifyMetrics } from './metrics.ts'
+import { type Answer, type Classifier, openClassifier } from './pool.ts'
 
 export const classifyGroup = 'classify'
 
@@ -45,14 +45,14 @@ class ClassifyService implements Service {
   readonly ready: Promise<void>
   readonly done: Promise<void>
   readonly #ports: ClassifyPorts
-  readonly #options: ClassifyOptions
+  readonly #classifier: Classifier
   readonly #metrics: ReturnType<typeof classifyMetrics>
   readonly #consumer: Consumer
 
   constructor(config: ClassifyConfig, ports: ClassifyPorts) {
     this.#ports = ports
-    this.#options = classifyOptions(config)
     this.#metrics = classifyMetrics(ports.metrics)
+    this.#classifier = openClassifier(config, { ...ports, lost: () => this.#metrics.threadsLost.inc() })
     this.#consumer = ports.log.consume({
       group: classifyGroup,
       topics: ['mail.raw'],
@@ -120,7 +120,7 @@ class ClassifyService implements Service {
       if (error instanceof MailweirError && error.retriable) throw error
       return { classified: null, told: await this.#undecodable(record, error) }
     }
-    const { verdict, bytes } = await this.#classify(raw)
+    const { verdict, subject } = await this.#classify(raw)
     this.#metrics.classified.inc({ kind: verdict.kind })
     this.#ports.logger.info(
       {
@@ -143,10 +143,10 @@ class ClassifyService implements Service {
       bytes: raw.bytes,
       claim: raw.claim,
     }
-    return { classified, told: classifiedEvent(classified, subjectOf(bytes), this.#ports.clock.now()) }
+    return { classified, told: classifiedEvent(classified, subject, this.#ports.clock.now()) }
   }
 
-  async #classify(raw: Raw): Promise<{ verdict: Verdict; bytes: Buffer }> {
+  async #classify(raw: Raw): Promise<Answer> {
     const bytes =
       raw.bytes ??
       (raw.claim === null ? null : await this.#ports.objects.get(raw.claim.key, { offset: 0, length: claimBytesRead }))
@@ -154,10 +154,9 @@ class ClassifyService implements Service {
       this.#metrics.claimsMissing.inc()
       this.#ports.logger.error({ event: 'claim.missing', messageId: raw.id }, 'the claim of a message is not there')
     }
-    const started = performance.now()
-    const verdict = classify(bytes ?? Buffer.alloc(0), raw.envelope, this.#options)
-    this.#metrics.duration.observe((performance.now() - started) / 1000)
-    return { verdict, bytes: bytes ?? Buffer.alloc(0) }
+    const answer = await this.#classifier.ask({ id: raw.id, bytes: bytes ?? Buffer.alloc(0), envelope: raw.envelope })
+    this.#metrics.duration.observe(answer.seconds)
+    return answer
   }
 
   /** The record stays whole in mail.dead; the partition goes on. */
@@ -197,8 +196,9 @@ class ClassifyService implements Service {
     return this.#consumer.isReady() && this.#ports.log.isReady()
   }
 
-  stop(): Promise<void> {
-    return this.#consumer.stop({ drainMs })
+  async stop(): Promise<void> {
+    await this.#consumer.stop({ drainMs })
+    await this.#classifier.close()
   }
 }
 

@@ -1,0 +1,63 @@
+/** The pool of threads: same verdicts as without, and a message that costs a thread costs nobody else. */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { demoMessage } from '#cli/demo-mail.ts'
+import { silentLogger } from '#lib/runtime/logger.ts'
+import { readSettings } from '#lib/runtime/settings.ts'
+import { ManualClock } from '#lib/testing/clock.ts'
+import { temporaryFolder } from '#lib/testing/temporary.ts'
+import { classify } from './classify.ts'
+import { classifyOptions, classifySettings } from './config.ts'
+import { openClassifier } from './pool.ts'
+
+const logger = silentLogger
+const config = { ...readSettings('test', classifySettings, { environment: {} }), classifyThreads: 2 }
+const envelope = { reversePath: '', forwardPaths: [] }
+
+describe('the pool', { timeout: 30_000 }, () => {
+  it('finds what this thread would find, for messages that are views into one buffer', async () => {
+    const clock = new ManualClock()
+    const pool = openClassifier(config, { logger, clock, lost: () => assert.fail('no thread should be lost') })
+    const mails = Array.from({ length: 200 }, (_, n) => Buffer.from(demoMessage(n).content))
+    const all = Buffer.concat(mails)
+    let at = 0
+    const views = mails.map(({ length }) => {
+      at += length
+      return all.subarray(at - length, at)
+    })
+    const found = await Promise.all(views.map((bytes, n) => pool.ask({ id: String(n), bytes, envelope })))
+    const options = classifyOptions(config)
+    assert.deepEqual(
+      found.map(({ verdict }) => verdict),
+      mails.map((mail) => classify(mail, envelope, options)),
+    )
+    await pool.close()
+    await assert.rejects(pool.ask({ id: '', bytes: all, envelope }), { code: 'LOG_CLOSED' })
+  })
+
+  it('ends a thread that is silent, and says of its message alone that it is unknown', async () => {
+    using folder = temporaryFolder()
+    const reasonRules = join(folder.path, 'rules.json')
+    // An operator's rule that never ends where it does not match.
+    writeFileSync(reasonRules, JSON.stringify([{ reason: 'blocked', pattern: 'slow (a+)+$', example: 'slow aa' }]))
+    const clock = new ManualClock()
+    let lost = 0
+    const pool = openClassifier({ ...config, reasonRules, classifyThreads: 1 }, { logger, clock, lost: () => lost++ })
+    const bounce = (words: string): Buffer =>
+      Buffer.from(
+        `From: MAILER-DAEMON@x.example\r\nSubject: Undelivered Mail\r\n\r\n<a@b.example>: 550 5.1.1 user unknown ${words}\r\n`,
+      )
+    const asked = ['first', `slow ${'a'.repeat(60)}!`, 'third', 'fourth'].map((words, n) =>
+      pool.ask({ id: String(n), bytes: bounce(words), envelope }),
+    )
+    // Real time for the thread to begin, and then its silence.
+    const timer = setInterval(() => clock.advance(16_000), 1_500)
+    const kinds = (await Promise.all(asked)).map(({ verdict }) => verdict.kind)
+    clearInterval(timer)
+    assert.deepEqual(kinds, ['bounce', 'unknown', 'bounce', 'bounce'])
+    assert.ok(lost >= 2)
+    await pool.close()
+  })
+})
