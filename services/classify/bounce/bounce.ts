@@ -77,6 +77,10 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       fromDsn = dsn.recipients.filter(({ address }) => address.includes('@'))
     }
   }
+  if (reporter === '') {
+    const [, domain = ''] = /^(?:mailer-daemon|post_?master)@(.+)$/i.exec(findAddress(sources.header('from'))) ?? []
+    reporter = domain.toLowerCase()
+  }
   const notice = sources.notice()
   const returned = sources.returned()
   const isStranger = strangers(sources, returned)
@@ -139,7 +143,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       )
     }
   }
-  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text, options))
+  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text, reporter, options))
   return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
 }
 
@@ -163,11 +167,17 @@ function finish(
   sources: Sources,
   evidence: Evidence[],
   notice: string,
+  reporter: string,
   options: BounceOptions,
 ): VerdictRecipient {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
-  const reply = fromCode.reply || fromWords.reply
+  const reply =
+    fromCode.reply ||
+    fromWords.reply ||
+    (/^(?:delivered|relayed|expanded)$/.test(draft.action)
+      ? (/\b(2[0-5]\d)[ -]/.exec(draft.diagnostic)?.[1] ?? '')
+      : '')
   const vague = draft.status === '' || /^[245]\.0\.0$/.test(draft.status)
   // What the remote side said is nearer to the truth than what the reporting side made of it.
   const said = fromCode.status || (vague ? fromWords.status : '')
@@ -183,7 +193,7 @@ function finish(
       status,
       reply,
       command: commandOf(`${draft.diagnostic}\n${draft.notice}`) || commandOf(draft.section),
-      host: draft.remoteMta,
+      host: draft.remoteMta || reporter,
       category: draft.category,
       texts: [draft.diagnostic, draft.notice, notice],
     },
@@ -243,6 +253,12 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
     if (returned !== null && name !== 'reply-to') add(headerText(sources.returnedBytes(), returned, name))
   }
   add(headerText(sources.bytes, sources.root, 'to'))
+  // Whom to write to for help with a list, or to join it: RFC 2369.
+  for (const name of ['list-help', 'list-subscribe', 'list-unsubscribe', 'list-owner', 'list-post']) {
+    for (const [, address = ''] of headerText(sources.bytes, sources.root, name).matchAll(/<mailto:([^>?]{3,320})/gi)) {
+      add(address)
+    }
+  }
   for (const path of sources.envelope?.forwardPaths ?? []) known.add(path.address.toLowerCase())
   const to = returned === null ? '' : findAddress(headerText(sources.returnedBytes(), returned, 'to')).toLowerCase()
   return (address) => {

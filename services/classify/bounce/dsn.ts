@@ -53,7 +53,7 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
       originalAddress: originalField === undefined ? '' : mailboxOf(fieldText(bytes, originalField)),
       action: actions.has(action) ? action : '',
       status,
-      diagnostic: diagnosticField === undefined ? '' : withoutType(fieldText(bytes, diagnosticField)),
+      diagnostic: diagnosticField === undefined ? '' : diagnosticOf(fieldText(bytes, diagnosticField)),
       remoteMta: withoutType(groupText(bytes, group, 'remote-mta')),
       category: groupText(bytes, group, 'x-powermta-bouncecategory').trim(),
       range: field === undefined ? [group[0]?.start ?? 0, group.at(-1)?.end ?? 0] : [field.start, field.end],
@@ -74,7 +74,18 @@ function recipientAddress(bytes: Buffer, group: FieldGroup): string {
   return mailboxOf(groupText(bytes, group, 'final-recipient'))
 }
 
+/** Without its type, but where a delivery program spoke, not a server; its exit status alone says little. */
+const diagnosticOf = (value: string): string =>
+  /^\s*x-unix\s*;\s*(?![\s\d])/i.test(value) ? value : withoutType(value)
+
+/** A utf-8-addr in an ASCII report has its other characters as `\x{HEX}` (RFC 6533 section 3). */
+const unescaped = (value: string): string =>
+  value.replace(/\\x\{([0-9A-Fa-f]{2,6})\}/g, (all, hex: string) => {
+    const code = Number.parseInt(hex, 16)
+    return code > 0x20 && code <= 0x10ffff ? String.fromCodePoint(code) : all
+  })
+
 const mailboxOf = (value: string): string => {
-  const cleaned = cleanAddress(withoutType(value))
+  const cleaned = cleanAddress(unescaped(withoutType(value)))
   return findAddress(cleaned) || cleaned
 }

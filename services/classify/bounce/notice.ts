@@ -15,7 +15,7 @@ export type NoticeRecipient = {
 
 /** Where the notice ends and the returned message starts. */
 const separators = [
-  /^[-_=*\s>]*(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))/i,
+  /^[-_=*\s>]*(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|(?:the )?headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))/i,
   /^[-_=*\s>]*(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,8}(?:元の|送信した|送られた|オリジナル).{0,8}(?:メール|メッセージ)|(?:元の|オリジナル)(?:メール|メッセージ)|原文)/i,
 ]
 
@@ -48,6 +48,8 @@ const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:]+@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/giu
+
+const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
 /** Fields of the returned message that a notice repeats. */
 const senderLine = /^[\s>*-]*(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
@@ -87,8 +89,11 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
     }
   }
   const sections = found.map(({ address, line }, index) => {
+    // In a transcript the recipient stands behind the dialogue that failed.
+    let start = line
+    while (transcriptLine.test(lines[start - 1] ?? '')) start--
     const end = found[index + 1]?.line ?? lines.length
-    return { address, text: lines.slice(line, Math.max(end, line + 1)).join('\n') }
+    return { address, text: lines.slice(start, Math.max(end, line + 1)).join('\n') }
   })
   return sections.map(({ address, text }) => {
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason. And what was
@@ -103,7 +108,9 @@ export function readNotice(notice: string, isStranger: (address: string) => bool
 /** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
 export function pickDiagnostic(text: string): string {
   const lines = text.split('\n').map((line) => line.trim())
-  const at = lines.findIndex((line) => replyLine.test(` ${line}`))
+  // Of a transcript, what the remote side said.
+  const heard = lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line))
+  const at = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
   if (at < 0)
     return lines
       .filter((line) => line !== '')
@@ -125,7 +132,7 @@ export function pickDiagnostic(text: string): string {
 /** The reply code and enhanced status in a diagnostic; empty: none. */
 export function readCodes(diagnostic: string): { reply: string; status: string } {
   const reply =
-    /(?:^|[\s:;>(#,"'[])([45][0-5]\d)(?=[\s-]+(?:#?[45]\.\d{1,3}\.\d{1,3}|[\p{L}<(*:["'#])|$|[\s-]*$)/u.exec(
+    /(?:^|[\s:;>(#,"'[])([45][0-5]\d)(?=[\s:,-]+(?:#?[45]\.\d{1,3}\.\d{1,3}|[\p{L}<(*:["'#])|$|[\s-]*$)/u.exec(
       diagnostic,
     )?.[1] ?? ''
   const status =
