@@ -250,16 +250,44 @@ export type Event = {
   readonly detail: string
 }
 
-/** One fact about folders that do not expire. */
+/** One fact about folders that people make; they do not expire. A tombstone of a folder's or a message's key ends it. */
 export type Folder = {
-  /** Name; empty: about all. */
+  /** folder: its name, with / between levels; otherwise empty. */
   readonly mailbox: string
-  /** epoch: the UIDVALIDITY of mail.index. */
+  /** epoch: the UIDVALIDITY of mail.index; folder: there is one, of this name; message: a message in one, with all that is known of it. */
   readonly type: string
   /** Epoch milliseconds. */
   readonly at: number
   /** epoch: 1 to 4294967295. */
   readonly value: number
+  /** folder, message: id of the folder, which a rename does not change. */
+  readonly folder: string
+  /** folder: whether mail programs show it. */
+  readonly subscribed: boolean
+  /** message: id of this copy of the message. */
+  readonly copy: string
+  /** message: id of the message; of one that a mail program brought, that of the copy. */
+  readonly messageId: string
+  /** message: its UID; 0: that of this record, which is its offset + 1. */
+  readonly uid: number
+  /** message: all flags and keywords that it has. */
+  readonly flags: readonly string[]
+  /** message: bytes. */
+  readonly size: number
+  /** message: internal date, epoch milliseconds. */
+  readonly receivedAt: number
+  /** message: of its bytes. */
+  readonly sha256: Buffer | null
+  /** message. */
+  readonly location: Location | null
+  /** message: as in mail.index. */
+  readonly header: Buffer
+  /** message: as in mail.index. */
+  readonly structure: string
+  /** message: as in mail.index. */
+  readonly envelope: string
+  /** message: as in mail.index. */
+  readonly preview: string
 }
 
 /** One change to one mailbox. */
@@ -288,6 +316,10 @@ export type Index = {
   readonly header: Buffer
   /** added: BODYSTRUCTURE (RFC 9051 section 7.5.2); empty: too large, read the message. */
   readonly structure: string
+  /** added: ENVELOPE (RFC 9051 section 7.5.2); empty: too large, or an older release wrote it: made from the header. */
+  readonly envelope: string
+  /** added: the first words of the text (RFC 8970), at most 200 characters; empty: there are none. */
+  readonly preview: string
 }
 
 /** One accepted message: envelope and exact bytes. */

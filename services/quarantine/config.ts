@@ -36,6 +36,24 @@ export const imapSettings = {
     meaning: 'its password; absent on the embedded default: made and printed',
     secret: true,
   }),
+  imapAccounts: setting.optionalText('IMAP_ACCOUNTS', {
+    meaning: 'file of further accounts, made by "mailweir imap user add"; read again when it changes; absent: none',
+  }),
+  imapOidcIssuer: setting.optionalText('IMAP_OIDC_ISSUER', {
+    meaning: 'issuer of OpenID Connect whose tokens log in by OAUTHBEARER; absent: not offered',
+  }),
+  imapOidcAudience: setting.text('IMAP_OIDC_AUDIENCE', 'mailweir', { meaning: 'audience that its tokens must have' }),
+  imapQuotaBytes: setting.integer('IMAP_QUOTA_BYTES', 10_737_418_240, {
+    unit: 'bytes',
+    min: 1_048_576,
+    max: Number.MAX_SAFE_INTEGER,
+    meaning: 'what all folders together may hold',
+  }),
+  imapSessionsPerAccountMax: setting.integer('IMAP_SESSIONS_PER_ACCOUNT_MAX', 100, {
+    min: 1,
+    max: 100_000,
+    meaning: 'IMAP sessions at once of one account',
+  }),
   imapTlsCert: setting.optionalText('IMAP_TLS_CERT', {
     meaning: 'file of the certificate chain, PEM; absent: a self-signed one is made below DATA_DIR',
   }),

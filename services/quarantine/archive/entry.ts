@@ -1,11 +1,14 @@
 /** A stored message → its entry in `mail.index`: mailbox, keywords, the header fields of ENVELOPE, BODYSTRUCTURE. Pure. */
-import { parseMime } from '#lib/mail/mime.ts'
+import { type Part, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
 import type { Index, Location, Segment, Verdict } from '#schemas/types.ts'
-import { bodyStructure } from '../imap/structure.ts'
+import { bodyStructure, envelope } from '../imap/structure.ts'
 import { dayOf } from './retention.ts'
 
 const headerBytesMax = 8 * 1024
 const structureMax = 4 * 1024
+const envelopeMax = 8 * 1024
+const previewMax = 200
+const previewBytes = 4 * 1024
 
 /** The fields of ENVELOPE (RFC 9051 section 7.5.2), and References for threads. */
 export const indexedFields: ReadonlySet<string> = new Set([
@@ -69,6 +72,26 @@ export function indexEntry(
   location: Location,
   times: { readonly at: number; readonly expiresAt: number },
 ): Index {
+  return {
+    ...describe(bytes, record.size),
+    mailbox: record.mailbox,
+    messageId: record.id,
+    type: 'added',
+    at: times.at,
+    flags: keywordsOf(record.verdict),
+    size: record.size,
+    receivedAt: record.receivedAt,
+    sha256: record.sha256,
+    location,
+    expiresAt: times.expiresAt,
+  }
+}
+
+/** What mail programs ask of each message, so that a list of them reads no object. `bytes` may be its start only. */
+export function describe(
+  bytes: Buffer,
+  messageBytes: number,
+): Pick<Index, 'header' | 'structure' | 'envelope' | 'preview'> {
   const root = parseMime(bytes)
   const pieces: Buffer[] = []
   let size = 0
@@ -84,19 +107,30 @@ export function indexEntry(
     size += piece.length
   }
   // Of a message in the object store only the start is at hand: its structure is read when it is asked for.
-  const structure = bytes.length === record.size ? bodyStructure(bytes, root, true) : ''
+  const structure = bytes.length === messageBytes ? bodyStructure(bytes, root, true) : ''
+  const shown = complete ? envelope(bytes, root) : ''
   return {
-    mailbox: record.mailbox,
-    messageId: record.id,
-    type: 'added',
-    at: times.at,
-    flags: keywordsOf(record.verdict),
-    size: record.size,
-    receivedAt: record.receivedAt,
-    sha256: record.sha256,
-    location,
-    expiresAt: times.expiresAt,
     header: complete ? Buffer.concat(pieces) : Buffer.alloc(0),
     structure: structure.length <= structureMax ? structure : '',
+    envelope: shown.length <= envelopeMax ? shown : '',
+    preview: previewOf(bytes, root),
   }
 }
+
+/** The first words of the text, blanks made one (RFC 8970 section 3). */
+function previewOf(bytes: Buffer, root: Part): string {
+  let html = ''
+  for (const part of walkParts(root)) {
+    if (part.children.length > 0) continue
+    const text =
+      part.type === 'text/plain' || (part.type === 'text/html' && html === '')
+        ? partText(bytes, part, previewBytes)
+        : ''
+    if (part.type === 'text/plain' && text.trim() !== '') return words(text)
+    if (part.type === 'text/html') html ||= text.replace(/<style[\s\S]{0,4000}?<\/style>|<[^>]{0,2000}>/gi, ' ')
+  }
+  return words(html)
+}
+
+const words = (text: string): string =>
+  [...text.replace(/[\s\x00-\x1f\x7f]+/g, ' ').trim()].slice(0, previewMax).join('')

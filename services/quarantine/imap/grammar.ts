@@ -66,13 +66,18 @@ export class Reader {
     return this.expect(/[^\x00-\x20\x7f(){%*"\\\]]+/, 'an atom')
   }
 
+  /** A mod-sequence: up to 63 bits (RFC 7162 section 7); ours are far below 2^53. */
+  modseq(): number {
+    return Number(this.expect(/\d{1,19}/, 'a mod-sequence'))
+  }
+
   number(): number {
     const text = this.expect(/\d{1,10}/, 'a number')
     return Number(text)
   }
 
   #literal(): Buffer | null {
-    const marker = this.match(/\{\d+\+?\}$/)
+    const marker = this.match(/~?\{\d+\+?\}$/)
     if (marker === null) return null
     const literal = this.#pieces[this.#piece + 1]
     if (!Buffer.isBuffer(literal)) throw new SyntaxProblem('a literal is missing')
@@ -127,6 +132,27 @@ export class Reader {
     })
   }
 
+  /** A set, or `$`: what the last SEARCH saved (RFC 5182); the caller says what that is. */
+  setOrSaved(saved: () => readonly number[]): { readonly set: SequenceSet; readonly isSaved: boolean } {
+    if (this.match(/\$/) === null) return { set: this.sequenceSet(), isSaved: false }
+    return { set: saved().map((uid) => [uid, uid] as const), isSaved: true }
+  }
+
+  /** The bytes of a message: a literal, or one that may hold NUL (RFC 9051 section 4.3). */
+  message(): Buffer {
+    const literal = this.#literal()
+    if (literal === null) throw new SyntaxProblem('expected a literal')
+    return literal
+  }
+
+  /** `-1:-50` or `1:50` (RFC 9394): from, to; negative ones count from the end. */
+  partial(): readonly [number, number] {
+    const [first = '', last = ''] = this.expect(/-?\d{1,10}:-?\d{1,10}/, 'a range').split(':')
+    const [a, b] = [Number(first), Number(last)]
+    if (a === 0 || b === 0 || a < 0 !== b < 0) throw new SyntaxProblem('expected a range')
+    return Math.abs(a) <= Math.abs(b) ? [a, b] : [b, a]
+  }
+
   /** `(item item)`; each item is read by `read`. */
   list<T>(read: () => T): T[] {
     this.expect(/\(/, '(')
@@ -149,8 +175,20 @@ export class Reader {
   }
 }
 
-/** Names are ASCII of ours; whatever else a client says fits no mailbox. */
-const decodeMailbox = (name: string): string => (/^inbox$/i.test(name) ? 'INBOX' : name.replace(/\/+$/, ''))
+/** A name: UTF-8 (RFC 9051 section 5.1), or modified UTF-7 (RFC 3501 section 5.1.3); a / at its end says only that it has children. */
+function decodeMailbox(given: string): string {
+  const name = given.replace(/\/+$/, '')
+  if (/^inbox$/i.test(name)) return 'INBOX'
+  if (/[\x80-\xff]/.test(name)) return Buffer.from(name, 'latin1').toString('utf8')
+  return name.replace(/&([A-Za-z0-9+,]*)-/g, (_, coded: string) => {
+    if (coded === '') return '&'
+    const utf16 = Buffer.from(coded.replaceAll(',', '/'), 'base64')
+    return utf16
+      .subarray(0, utf16.length & ~1)
+      .swap16()
+      .toString('utf16le')
+  })
+}
 
 export function inSet(set: SequenceSet, number: number, largest: number): boolean {
   return set.some(([first, last]) => {
@@ -181,9 +219,13 @@ export type FetchItem =
         | 'BODYSTRUCTURE'
         | 'MODSEQ'
         | 'EMAILID'
+        | 'THREADID'
+        | 'PREVIEW'
     }
+  | { readonly kind: 'BINARY.SIZE'; readonly section: Section; readonly label: string }
   | {
-      readonly kind: 'SECTION'
+      /** BINARY: without its transfer encoding (RFC 3516). */
+      readonly kind: 'SECTION' | 'BINARY'
       readonly peek: boolean
       readonly section: Section
       readonly partial: { readonly offset: number; readonly length: number } | null
@@ -209,15 +251,27 @@ function fetchItem(reader: Reader): FetchItem {
   const name = reader.expect(/[A-Z0-9]+(?:\.[A-Z0-9]+)*/i, 'a data item').toUpperCase()
   if ((name === 'BODY' || name === 'BODY.PEEK') && reader.peek() === '[') {
     const section = readSection(reader)
-    const partialText = reader.match(/<\d{1,10}\.\d{1,10}>/)
-    const [offset = 0, length = 0] = (partialText ?? '').slice(1, -1).split('.').map(Number)
-    if (partialText !== null && length === 0) throw new SyntaxProblem('a partial fetch of no bytes')
+    const partial = readPartial(reader)
     return {
       kind: 'SECTION',
       peek: name === 'BODY.PEEK',
       section,
-      partial: partialText === null ? null : { offset, length },
-      label: `BODY[${sectionText(section)}]${partialText === null ? '' : `<${offset}>`}`,
+      partial,
+      label: `BODY[${sectionText(section)}]${partial === null ? '' : `<${partial.offset}>`}`,
+    }
+  }
+  if (name === 'BINARY' || name === 'BINARY.PEEK' || name === 'BINARY.SIZE') {
+    const section = readSection(reader)
+    if (section.text !== '') throw new SyntaxProblem('expected a part')
+    const label = `[${sectionText(section)}]`
+    if (name === 'BINARY.SIZE') return { kind: 'BINARY.SIZE', section, label: `BINARY.SIZE${label}` }
+    const partial = readPartial(reader)
+    return {
+      kind: 'BINARY',
+      peek: name === 'BINARY.PEEK',
+      section,
+      partial,
+      label: `BINARY${label}${partial === null ? '' : `<${partial.offset}>`}`,
     }
   }
   const text = (kind: Section['text'], peek: boolean): FetchItem => ({
@@ -237,6 +291,10 @@ function fetchItem(reader: Reader): FetchItem {
     case 'BODYSTRUCTURE':
     case 'MODSEQ':
     case 'EMAILID':
+    case 'THREADID':
+      return { kind: name }
+    case 'PREVIEW':
+      if (reader.match(/ \(/) !== null) reader.expect(/LAZY\)/i, 'LAZY')
       return { kind: name }
     case 'RFC822':
       return text('', false)
@@ -247,6 +305,13 @@ function fetchItem(reader: Reader): FetchItem {
     default:
       throw new SyntaxProblem(`there is no data item ${name.slice(0, 40)}`)
   }
+}
+
+function readPartial(reader: Reader): { offset: number; length: number } | null {
+  const text = reader.match(/<\d{1,10}\.\d{1,10}>/)
+  const [offset = 0, length = 0] = (text ?? '').slice(1, -1).split('.').map(Number)
+  if (text !== null && length === 0) throw new SyntaxProblem('a partial fetch of no bytes')
+  return text === null ? null : { offset, length }
 }
 
 function readSection(reader: Reader): Section {
@@ -282,10 +347,14 @@ export type SearchKey =
   | { readonly kind: 'not'; readonly key: SearchKey }
   | { readonly kind: 'flag'; readonly flag: string; readonly set: boolean }
   | { readonly kind: 'sequence' | 'uid'; readonly set: SequenceSet }
+  | { readonly kind: 'saved' }
+  | { readonly kind: 'age'; readonly older: boolean; readonly seconds: number }
   | { readonly kind: 'size'; readonly larger: boolean; readonly size: number }
   | { readonly kind: 'internal' | 'sent'; readonly compare: 'before' | 'on' | 'since'; readonly day: number }
   | { readonly kind: 'header'; readonly name: string; readonly value: string }
   | { readonly kind: 'body' | 'text'; readonly value: string }
+  | { readonly kind: 'modseq'; readonly from: number }
+  | { readonly kind: 'messageId'; readonly id: string }
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const searchKeysMax = 200
@@ -306,6 +375,7 @@ export function readSearch(reader: Reader): SearchKey {
 function searchKey(reader: Reader, depth: number, count: { keys: number }): SearchKey {
   if (depth > nestingMax || ++count.keys > searchKeysMax) throw new SyntaxProblem('[LIMIT] the search is too complex')
   if (reader.peek() === '(') return { kind: 'and', keys: reader.list(() => searchKey(reader, depth + 1, count)) }
+  if (reader.match(/\$/) !== null) return { kind: 'saved' }
   if (/[\d*]/.test(reader.peek())) return { kind: 'sequence', set: reader.sequenceSet() }
   const name = reader.atom().toUpperCase()
   const text = (): string => {
@@ -384,7 +454,24 @@ function searchKey(reader: Reader, depth: number, count: { keys: number }): Sear
       return { kind: 'sent', compare: 'since', day: day() }
     case 'UID':
       reader.space()
-      return { kind: 'uid', set: reader.sequenceSet() }
+      return reader.match(/\$/) === null ? { kind: 'uid', set: reader.sequenceSet() } : { kind: 'saved' }
+    case 'MODSEQ':
+      reader.space()
+      // The entry that a client may name is one counter for all here.
+      if (reader.peek() === '"') {
+        reader.string()
+        reader.expect(/ (?:priv|shared|all) /i, 'an entry type')
+      }
+      return { kind: 'modseq', from: reader.modseq() }
+    case 'EMAILID':
+      return { kind: 'messageId', id: text() }
+    case 'THREADID':
+      text()
+      return { kind: 'not', key: { kind: 'all' } }
+    case 'OLDER':
+    case 'YOUNGER':
+      reader.space()
+      return { kind: 'age', older: name === 'OLDER', seconds: reader.number() }
     case 'NOT':
       reader.space()
       return { kind: 'not', key: searchKey(reader, depth + 1, count) }

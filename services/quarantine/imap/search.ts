@@ -1,67 +1,148 @@
 /**
- * SEARCH: what the index knows is decided by it; header fields that it does not hold, and bodies, are read from the store, within
- * a bound.
+ * SEARCH: flags, numbers, sizes and dates are decided by what is in memory, header fields by the index; header fields that it does
+ * not hold, and bodies, are read from the store, within a bound.
  */
 import { decodeHeaderText } from '#lib/mail/charset.ts'
 import { findField, parseFields, parseMime, partText, rawValue, walkParts } from '#lib/mail/mime.ts'
 import { indexedFields } from '../archive/entry.ts'
-import type { Entry } from '../mailbox/view.ts'
-import { inSet, type SearchKey } from './grammar.ts'
-
-export type Candidate = { readonly sequence: number; readonly entry: Entry }
+import type { Roster } from '../mailbox/roster.ts'
+import type { SearchKey } from './grammar.ts'
+import { indexesOf, type Ranges, rangesOf } from './sets.ts'
 
 export class SearchLimit extends Error {}
+
+export type SearchScope = {
+  readonly roster: Roster
+  /** What the client knows, by message number - 1: the first `count`. */
+  readonly uids: Uint32Array
+  readonly count: number
+  readonly saved: readonly number[]
+  readonly now: number
+  /** By index of the client: message ids. */
+  messageId(index: number): string
+}
+
+/** A message for those keys that memory cannot decide. */
+export type Readable = {
+  readonly index: number
+  /** The indexed header fields; empty: read the message. */
+  header(): Buffer
+  /** Null: gone. Throws `SearchLimit` after too many. */
+  message(): Promise<Buffer | null>
+}
+
+/** True, false, or null: it takes more than what is in memory. `at` is the index in the roster. */
+export type Test = (index: number, at: number) => boolean | null
 
 const dayMs = 86_400_000
 const textBytesMax = 1024 * 1024
 
-export type SearchPorts = {
-  readonly largestSequence: number
-  readonly largestUid: number
-  /** The bytes of a message; null: gone. Throws `SearchLimit` after too many. */
-  message(entry: Entry): Promise<Buffer | null>
-}
-
-export async function matches(key: SearchKey, { sequence, entry }: Candidate, ports: SearchPorts): Promise<boolean> {
+/** What memory says of a key. */
+export function compile(key: SearchKey, scope: SearchScope): Test {
+  const { roster, uids, count } = scope
   switch (key.kind) {
     case 'all':
-      return true
+      return () => true
+    case 'and': {
+      const tests = key.keys.map((inner) => compile(inner, scope))
+      return (index, at) => {
+        let all: boolean | null = true
+        for (const test of tests) {
+          const found = test(index, at)
+          if (found === false) return false
+          if (found === null) all = null
+        }
+        return all
+      }
+    }
+    case 'or': {
+      const [one, other] = [compile(key.keys[0], scope), compile(key.keys[1], scope)]
+      return (index, at) => {
+        const first = one(index, at)
+        if (first === true) return true
+        const second = other(index, at)
+        return second === true ? true : first === null || second === null ? null : false
+      }
+    }
+    case 'not': {
+      const test = compile(key.key, scope)
+      return (index, at) => {
+        const found = test(index, at)
+        return found === null ? null : !found
+      }
+    }
+    case 'flag': {
+      const has = roster.hasFlag(key.flag.toLowerCase())
+      return (_, at) => has(at) === key.set
+    }
+    case 'sequence':
+    case 'uid':
+      return within(rangesOf(key.set, key.kind === 'uid', uids, count))
+    case 'saved': {
+      const saved = new Set(scope.saved)
+      return (index) => saved.has(uids[index] ?? 0)
+    }
+    case 'size':
+      return (_, at) => (key.larger ? (roster.sizes[at] ?? 0) > key.size : (roster.sizes[at] ?? 0) < key.size)
+    case 'internal':
+      return (_, at) => compareDay(roster.dates[at] ?? 0, key.compare, key.day)
+    case 'age': {
+      const edge = scope.now - key.seconds * 1000
+      return (_, at) => (key.older ? (roster.dates[at] ?? 0) <= edge : (roster.dates[at] ?? 0) >= edge)
+    }
+    case 'modseq':
+      return (_, at) => (roster.modseqs[at] ?? 0) >= key.from
+    case 'messageId':
+      return (index) => scope.messageId(index) === key.id
+    case 'sent':
+    case 'header':
+    case 'body':
+    case 'text':
+      return () => null
+    default:
+      return key satisfies never
+  }
+}
+
+const within = (ranges: Ranges): Test => {
+  const named = new Set(ranges.length > 1 ? indexesOf(ranges) : [])
+  const [only] = ranges
+  if (ranges.length <= 1) return (index) => only !== undefined && index >= only[0] && index < only[1]
+  return (index) => named.has(index)
+}
+
+/** Decides a key that memory could not. */
+export async function matches(
+  key: SearchKey,
+  at: number,
+  test: Test,
+  scope: SearchScope,
+  message: Readable,
+): Promise<boolean> {
+  switch (key.kind) {
     case 'and':
-      for (const inner of key.keys) if (!(await matches(inner, { sequence, entry }, ports))) return false
+      for (const inner of key.keys) if (!(await matches(inner, at, compile(inner, scope), scope, message))) return false
       return true
     case 'or':
       return (
-        (await matches(key.keys[0], { sequence, entry }, ports)) ||
-        (await matches(key.keys[1], { sequence, entry }, ports))
+        (await matches(key.keys[0], at, compile(key.keys[0], scope), scope, message)) ||
+        (await matches(key.keys[1], at, compile(key.keys[1], scope), scope, message))
       )
     case 'not':
-      return !(await matches(key.key, { sequence, entry }, ports))
-    case 'flag': {
-      const wanted = key.flag.toLowerCase()
-      return entry.flags.some((flag) => flag.toLowerCase() === wanted) === key.set
-    }
-    case 'sequence':
-      return inSet(key.set, sequence, ports.largestSequence)
-    case 'uid':
-      return inSet(key.set, entry.uid, ports.largestUid)
-    case 'size':
-      return key.larger ? entry.size > key.size : entry.size < key.size
-    case 'internal':
-      return compareDay(entry.receivedAt, key.compare, key.day)
+      return !(await matches(key.key, at, compile(key.key, scope), scope, message))
     case 'sent': {
-      const date = Date.parse(await headerOf(entry, 'date', ports))
+      const date = Date.parse(await headerText(message, 'date'))
       return !Number.isNaN(date) && compareDay(date, key.compare, key.day)
     }
     case 'header':
-      return containsHeader(entry, key.name, key.value, ports)
+      return containsHeader(message, key.name, wantedText(key.value))
     case 'body':
     case 'text': {
-      const bytes = await ports.message(entry)
-      if (bytes === null) return false
-      return containsText(bytes, key.value, key.kind === 'text')
+      const bytes = await message.message()
+      return bytes !== null && containsText(bytes, key.value, key.kind === 'text')
     }
     default:
-      return key satisfies never
+      return test(message.index, at) ?? false
   }
 }
 
@@ -75,24 +156,26 @@ const fold = (text: string): string => text.toLowerCase()
 /** Strings of a command are bytes; what they mean is UTF-8. */
 const wantedText = (value: string): string => fold(Buffer.from(value, 'latin1').toString('utf8'))
 
-async function headerOf(entry: Entry, name: string, ports: SearchPorts): Promise<string> {
-  const bytes =
-    indexedFields.has(name) && entry.header.length > 0
-      ? entry.header
-      : ((await ports.message(entry)) ?? Buffer.alloc(0))
-  const { fields } = parseFields(bytes, 0, bytes.length)
-  const field = findField({ fields }, name)
+/** The bytes in which a field stands. */
+async function fieldBytes(message: Readable, name: string): Promise<Buffer> {
+  const header = indexedFields.has(name) ? message.header() : Buffer.alloc(0)
+  return header.length > 0 ? header : ((await message.message()) ?? Buffer.alloc(0))
+}
+
+async function headerText(message: Readable, name: string): Promise<string> {
+  const bytes = await fieldBytes(message, name)
+  const field = findField(parseFields(bytes, 0, bytes.length), name)
   return field === undefined ? '' : rawValue(bytes, field).toString('latin1').trim()
 }
 
-async function containsHeader(entry: Entry, name: string, value: string, ports: SearchPorts): Promise<boolean> {
-  const bytes =
-    indexedFields.has(name) && entry.header.length > 0
-      ? entry.header
-      : ((await ports.message(entry)) ?? Buffer.alloc(0))
-  const { fields } = parseFields(bytes, 0, bytes.length)
-  const wanted = wantedText(value)
-  return fields.some((field) => {
+async function containsHeader(message: Readable, name: string, wanted: string): Promise<boolean> {
+  const bytes = await fieldBytes(message, name)
+  // Most do not have it: where nothing is encoded or folded, a look at the bytes tells.
+  if (wanted !== '') {
+    const text = bytes.toString('utf8')
+    if (!text.includes('=?') && !/\n[ \t]/.test(text) && !fold(text).includes(wanted)) return false
+  }
+  return parseFields(bytes, 0, bytes.length).fields.some((field) => {
     if (field.name !== name) return false
     if (wanted === '') return true
     const unfolded = Buffer.from(rawValue(bytes, field).toString('latin1').replace(/\r?\n/g, ''), 'latin1')

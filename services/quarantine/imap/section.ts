@@ -2,11 +2,10 @@
 import { findField, type Part } from '#lib/mail/mime.ts'
 import type { Section } from './grammar.ts'
 
-/** Null: there is no such part. */
-export function readSectionBytes(bytes: Buffer, root: Part, section: Section): Buffer | null {
-  if (section.part.length === 0) return textOf(bytes, root, section)
+/** The part that numbers name; null: there is none. */
+export function partOf(root: Part, numbers: readonly number[]): Part | null {
   let part: Part = root
-  for (const [level, number] of section.part.entries()) {
+  for (const [level, number] of numbers.entries()) {
     // Within a message/rfc822 the numbers count the parts of the message in it.
     if (level > 0 && part.type === 'message/rfc822' && part.children[0] !== undefined) part = part.children[0]
     if (part.type.startsWith('multipart/') && part.children.length > 0) {
@@ -15,6 +14,14 @@ export function readSectionBytes(bytes: Buffer, root: Part, section: Section): B
       part = child
     } else if (number !== 1) return null
   }
+  return part
+}
+
+/** Null: there is no such part. */
+export function readSectionBytes(bytes: Buffer, root: Part, section: Section): Buffer | null {
+  if (section.part.length === 0) return textOf(bytes, root, section)
+  const part = partOf(root, section.part)
+  if (part === null) return null
   switch (section.text) {
     case '':
       return bytes.subarray(part.bodyStart, part.end)

@@ -3,76 +3,17 @@ import { describe, it } from 'node:test'
 import { imapTls } from '#cli/account.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { Dialogue } from '#lib/testing/dialogue.ts'
-import { openTestPorts, rawRecord, type TestPorts } from '#lib/testing/embedded.ts'
+import { openTestPorts } from '#lib/testing/embedded.ts'
+import { mailbox, startFacade } from '#lib/testing/imap.ts'
 import { seeded } from '#lib/testing/random.ts'
 import { until } from '#lib/testing/wait.ts'
-import { classify } from '#services/classify/classify.ts'
-import { imapSettings, quarantineSettings } from '../config.ts'
-import { startQuarantine } from '../service.ts'
+import { imapSettings } from '../config.ts'
 import { startImap } from './server.ts'
-
-const receivedAt = Date.UTC(2026, 10, 24, 12)
-const mailbox = 'Unknown/2026-11-24'
-
-async function start(ports: TestPorts, more: Record<string, string> = {}) {
-  const environment = {
-    IMAP_LISTEN: '127.0.0.1:0',
-    IMAPS_LISTEN: '127.0.0.1:0',
-    IMAP_USER: 'reader',
-    IMAP_PASSWORD: 'secret word',
-    SEGMENT_MS: '50',
-    // The messages of these tests were received long ago or just now: none expires meanwhile.
-    RETENTION: '[{"kind":"*","variant":"*","class":"other","days":3650}]',
-    ...more,
-  }
-  const quarantine = startQuarantine(readSettings('test', quarantineSettings, { environment }), ports)
-  const config = readSettings('test', imapSettings, { environment })
-  const tls = await imapTls({ dataDir: ports.folder, imapTlsCert: null, imapTlsKey: null })
-  const imap = startImap(config, { ...ports, viewPath: '', tls })
-  await Promise.all([quarantine.ready, imap.ready])
-  let n = 0
-  return {
-    imap,
-    /** Stores messages, and waits until the index has them. */
-    store: async (...contents: (string | Buffer)[]) => {
-      for (const content of contents) {
-        const raw = rawRecord({ id: `m${n}`, content, receivedAt })
-        const value = ports.codec.encode('classified', {
-          ...raw,
-          position: { partition: 0, offset: n++ },
-          verdict: classify(raw.bytes ?? Buffer.alloc(0), raw.envelope),
-        })
-        await ports.log.append('mail.classified', { key: raw.id, partition: 0, value })
-      }
-      await until(
-        'the index',
-        async () => (await ports.decoded('mail.index', 'index')).filter(({ type }) => type === 'added').length >= n,
-      )
-      await new Promise((resolve) => setTimeout(resolve, 60))
-    },
-    open: async (login = true) => {
-      const dialogue = await Dialogue.open(imap.port)
-      await dialogue.hear(/^\* OK/)
-      let tag = 0
-      const ask = async (command: string): Promise<string> => {
-        const name = `t${++tag}`
-        dialogue.say(`${name} ${command}\r\n`)
-        return dialogue.hear(new RegExp(`^${name} `))
-      }
-      if (login) assert.match(await ask('LOGIN reader "secret word"'), /OK/)
-      return Object.assign(dialogue, { ask })
-    },
-    [Symbol.asyncDispose]: async () => {
-      await imap.stop()
-      await quarantine.stop()
-    },
-  }
-}
 
 describe('the IMAP facade', () => {
   it('shows what is stored, by parts and ranges, and new mail as it comes', async () => {
     await using ports = await openTestPorts()
-    await using facade = await start(ports)
+    await using facade = await startFacade(ports)
     const content = 'Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nFrom: A <a@b.example>\r\n\r\nline one\r\nline two\r\n'
     await facade.store(content, 'no header at all\r\n')
     using session = await facade.open()
@@ -98,7 +39,7 @@ describe('the IMAP facade', () => {
 
   it('deletes and expunges, for other sessions too, without moving numbers under a FETCH', async () => {
     await using ports = await openTestPorts()
-    await using facade = await start(ports)
+    await using facade = await startFacade(ports)
     await facade.store('a\r\n', 'b\r\n', 'c\r\n')
     using one = await facade.open()
     using two = await facade.open()
@@ -114,7 +55,7 @@ describe('the IMAP facade', () => {
 
   it('asks for a login, under TLS or on loopback, and slows down who guesses', async () => {
     await using ports = await openTestPorts()
-    await using facade = await start(ports)
+    await using facade = await startFacade(ports)
     using session = await facade.open(false)
     assert.match(await session.ask(`SELECT ${mailbox}`), /BAD log in first/)
     const before = Date.now()
@@ -129,7 +70,7 @@ describe('the IMAP facade', () => {
 
   it('answers BAD to what it does not understand, bounds lines and literals, and lives', async () => {
     await using ports = await openTestPorts()
-    await using facade = await start(ports)
+    await using facade = await startFacade(ports)
     await facade.store('Subject: x\r\n\r\ny\r\n')
     using session = await facade.open()
     await session.ask(`SELECT ${mailbox}`)
@@ -195,7 +136,7 @@ describe('the IMAP facade', () => {
 
   it('says so where the store has a message no more, and goes on', async () => {
     await using ports = await openTestPorts()
-    await using facade = await start(ports)
+    await using facade = await startFacade(ports)
     await facade.store('Subject: x\r\n\r\ny\r\n')
     for (const { key } of await ports.objects.list('quarantine/', { limit: 10 })) await ports.objects.remove(key)
     using session = await facade.open()
@@ -206,7 +147,7 @@ describe('the IMAP facade', () => {
 
   it('gives every replica the same UIDs, and its own writes to each session at once', async () => {
     await using ports = await openTestPorts()
-    await using facade = await start(ports)
+    await using facade = await startFacade(ports)
     await facade.store('Subject: 1\r\n\r\n1\r\n', 'Subject: 2\r\n\r\n2\r\n')
     const environment = {
       IMAP_LISTEN: '127.0.0.1:0',

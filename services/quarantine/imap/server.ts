@@ -4,22 +4,25 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
-import type { Follower, Log } from '#lib/log/log.ts'
+import type { Follower, Log, LogRecord, Position } from '#lib/log/log.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
 import { persist } from '#lib/runtime/retry.ts'
-import { isSameSecret } from '#lib/runtime/secret.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
+import { event } from '#schemas/events.ts'
 import type { ImapConfig } from '../config.ts'
 import { openEpoch } from '../mailbox/epoch.ts'
+import { Folders } from '../mailbox/folders.ts'
 import { MailboxView } from '../mailbox/view.ts'
 import { imapMetrics } from '../metrics.ts'
+import { Accounts } from './accounts.ts'
 import { Session, type SessionPorts } from './session.ts'
+import { openTokens } from './tokens.ts'
 import { Wire } from './wire.ts'
 
 export type ImapPorts = {
@@ -43,6 +46,8 @@ export interface Imap extends Service {
 const expireMs = 60_000
 const appliedMs = 10_000
 const handshakeMs = 30_000
+/** An event of no record of mail.raw that we know. */
+const nowhere = { partition: -1, offset: -1 }
 
 export function startImap(config: ImapConfig, ports: ImapPorts): Imap {
   return new ImapService(config, ports)
@@ -62,9 +67,13 @@ class ImapService implements Imap {
   readonly #context: SecureContext
   readonly #servers: Server[] = []
   readonly #sessions = new Set<Session>()
-  readonly #progress = new Map<number, bigint>()
+  readonly #folders: Folders
+  readonly #accounts: Accounts
+  readonly #authenticateToken: SessionPorts['authenticateToken']
+  /** The offset after the last that the view has, by topic and partition. */
+  readonly #progress = new Map<string, bigint>()
   readonly #waiting = new Set<() => void>()
-  #follower: Follower | null = null
+  readonly #followers: Follower[] = []
   #expiry: NodeJS.Timeout | null = null
   #serving = false
   readonly #stopping = new AbortController()
@@ -84,6 +93,16 @@ class ImapService implements Imap {
       logger: ports.logger,
       undecodable: () => this.#metrics.undecodable.inc(),
     })
+    this.#folders = new Folders({
+      ...ports,
+      applied: (position) => this.#applied(position, appliedMs),
+    })
+    this.#accounts = new Accounts(
+      { user: config.imapUser, password: config.imapPassword },
+      config.imapAccounts,
+      ports.clock,
+    )
+    this.#authenticateToken = openTokens(config)
     this.done = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -96,18 +115,36 @@ class ImapService implements Imap {
     const { log, codec, clock, logger } = this.#ports
     this.#uidValidity = await openEpoch(log, codec, clock)
     this.#view.useEpoch(this.#uidValidity)
-    const ends = await log.admin.offsets('mail.index')
-    const from = this.#view.progress()
-    for (const [partition, next] of from) this.#progress.set(partition, next)
+    await this.#follow('mail.index', this.#view.progress(), (records) => this.#view.applyIndex(records))
+    await this.#follow('mail.folders', new Map(), (records) => this.#view.applyFolders(records))
+    if (this.#stopped !== null) return
+    this.#view.expire(clock.now())
+    this.#expiry = setInterval(() => this.#view.expire(clock.now()), expireMs)
+    this.port = await this.#listen(this.#config.imapListen, 'IMAP_LISTEN', false)
+    this.tlsPort = await this.#listen(this.#config.imapsListen, 'IMAPS_LISTEN', true)
+    this.#serving = true
+    logger.info({ event: 'imap.listening', port: this.port, tlsPort: this.tlsPort }, 'serving mailboxes')
+  }
+
+  /** Resolves when the view has what the topic held at first. */
+  async #follow(
+    topic: string,
+    from: ReadonlyMap<number, bigint>,
+    apply: (records: readonly LogRecord[]) => void,
+  ): Promise<void> {
+    const { log, clock, logger } = this.#ports
+    const ends = await log.admin.offsets(topic)
+    const progress = (partition: number): bigint => this.#progress.get(`${topic} ${partition}`) ?? 0n
+    for (const [partition, next] of from) this.#progress.set(`${topic} ${partition}`, next)
     for (const { partition, earliest } of ends) {
-      if ((this.#progress.get(partition) ?? 0n) < earliest) this.#progress.set(partition, earliest)
+      if (progress(partition) < earliest) this.#progress.set(`${topic} ${partition}`, earliest)
     }
-    this.#follower = log.follow({
-      topic: 'mail.index',
+    const follower = log.follow({
+      topic,
       from,
       apply: async (records) => {
         // The view's disk may be full: what the log tells is not passed over for that.
-        const applied = await persist(() => this.#view.apply(records), {
+        const applied = await persist(() => apply(records), {
           clock,
           signal: this.#stopping.signal,
           failed: (err, attempt) => {
@@ -116,21 +153,18 @@ class ImapService implements Imap {
           },
         })
         if (applied === null) return
-        this.#metrics.applied.inc(applied)
+        this.#metrics.applied.inc(records.length)
         const last = records.at(-1)
-        if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
+        if (last !== undefined) this.#progress.set(`${topic} ${last.partition}`, last.offset + 1n)
         for (const waiter of this.#waiting) waiter()
       },
     })
-    this.#follower.done.then(() => {}, this.#end.reject)
-    for (const { partition, end } of ends) if (end > 0n) await this.#applied(partition, end - 1n, null)
-    if (this.#stopped !== null) return
-    this.#view.expire(clock.now())
-    this.#expiry = setInterval(() => this.#view.expire(clock.now()), expireMs)
-    this.port = await this.#listen(this.#config.imapListen, 'IMAP_LISTEN', false)
-    this.tlsPort = await this.#listen(this.#config.imapsListen, 'IMAPS_LISTEN', true)
-    this.#serving = true
-    logger.info({ event: 'imap.listening', port: this.port, tlsPort: this.tlsPort }, 'serving mailboxes')
+    this.#followers.push(follower)
+    follower.done.then(() => {}, this.#end.reject)
+    for (const { partition, end } of ends) {
+      // What compaction took from the end of a partition never comes.
+      if (end > progress(partition)) await this.#applied({ topic, partition, offset: end - 1n }, null)
+    }
   }
 
   async #listen(address: { host: string; port: number }, setting: string, tls: boolean): Promise<number> {
@@ -182,22 +216,49 @@ class ImapService implements Imap {
     }
   }
 
+  #hasRoom(account: string): boolean {
+    let open = 0
+    for (const session of this.#sessions) if (session.account?.name === account) open++
+    return open < this.#config.imapSessionsPerAccountMax
+  }
+
+  /** Each login and each message that is read is an event; the log line says it, too. */
+  #audit(account: string, what: 'login' | 'read', messageId: string, detail: string): void {
+    this.#ports.logger.info({ event: `imap.${what}`, user: account, messageId, detail }, 'an account did something')
+    if (what === 'login') return
+    const { log, codec, clock } = this.#ports
+    const value = codec.encode(
+      'event',
+      event({
+        messageId,
+        type: 'read',
+        at: clock.now(),
+        service: 'imap',
+        position: nowhere,
+        detail: `${account} ${detail}`,
+      }),
+    )
+    log.append('mail.events', { key: messageId, value }).catch((err: unknown) => {
+      this.#ports.logger.warn({ event: 'imap.audit.failed', messageId, err }, 'an event was not appended')
+    })
+  }
+
   #sessionPorts(): SessionPorts {
     return {
-      log: this.#ports.log,
-      codec: this.#ports.codec,
       clock: this.#ports.clock,
       logger: this.#ports.logger,
       metrics: this.#metrics,
       view: this.#view,
       reader: this.#reader,
       uidValidity: this.#uidValidity,
-      idleMs: this.#config.imapIdleMs,
-      applied: (partition, offset) => this.#applied(partition, offset, appliedMs),
-      authenticate: async (user, password) =>
-        isSameSecret(user, this.#config.imapUser) &&
-        this.#config.imapPassword !== '' &&
-        isSameSecret(password, this.#config.imapPassword),
+      folders: this.#folders,
+      quotaBytes: this.#config.imapQuotaBytes,
+      authenticate: async (user, password, address) => {
+        const account = await this.#accounts.authenticate(user, password, address)
+        return account !== null && this.#hasRoom(account.name) ? account : null
+      },
+      authenticateToken: this.#authenticateToken,
+      audit: (account, what, messageId, detail) => this.#audit(account.name, what, messageId, detail),
       startTls: async (wire) => {
         const socket = wire.socket
         socket.removeAllListeners('data')
@@ -217,9 +278,9 @@ class ImapService implements Imap {
   }
 
   /** Waits until the view has applied an offset; `ms` null: however long it takes. */
-  async #applied(partition: number, offset: bigint, ms: number | null): Promise<void> {
+  async #applied({ topic, partition, offset }: Position, ms: number | null): Promise<void> {
     const until = ms === null ? null : this.#ports.clock.now() + ms
-    while ((this.#progress.get(partition) ?? 0n) <= offset) {
+    while ((this.#progress.get(`${topic} ${partition}`) ?? 0n) <= offset) {
       if (this.#stopped !== null) return
       if (until !== null && this.#ports.clock.now() > until) throw new Error('the view has not caught up in time')
       await new Promise<void>((resolve) => {
@@ -254,10 +315,10 @@ class ImapService implements Imap {
       session.wire.end()
     }
     await this.ready.catch(() => {})
-    await this.#follower?.stop()
+    for (const follower of this.#followers) await follower.stop()
     const until = this.#ports.clock.now() + 2_000
     while (this.#sessions.size > 0 && this.#ports.clock.now() < until) await this.#ports.clock.sleep(10)
-    this.#view.close()
+    this.#view.end()
     this.#end.resolve()
   }
 }

@@ -3,6 +3,8 @@
  * what it has not read is never more than one response and the socket's own buffer.
  */
 import type { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib'
 import type { Piece } from './grammar.ts'
 
 export type WireLimits = { readonly lineBytes: number; readonly literalBytes: number; readonly commandBytes: number }
@@ -10,12 +12,20 @@ export type WireLimits = { readonly lineBytes: number; readonly literalBytes: nu
 /** RFC 7162 section 4 asks for 8192 octets a line; long sequence sets need more. */
 export const wireLimits: WireLimits = { lineBytes: 65_536, literalBytes: 1_048_576, commandBytes: 2_097_152 }
 
+/** What APPEND takes, bytes. */
+export const appendBytesMax = 26_214_400
+
 export type Input =
   | { readonly kind: 'command'; readonly pieces: readonly Piece[] }
   | { readonly kind: 'problem'; readonly text: string; readonly tag: string }
 
 export class Wire {
   #socket: Socket
+  /** Where commands come from and responses go to: the socket, or what stands between it and us (RFC 4978). */
+  #source: Readable
+  #sink: Writable
+  #deflate: DeflateRaw | null = null
+  #flushing = false
   #buffer: Buffer = Buffer.alloc(0)
   #pieces: Piece[] = []
   #pieceBytes = 0
@@ -25,17 +35,13 @@ export class Wire {
 
   constructor(socket: Socket) {
     this.#socket = socket
+    this.#source = socket
+    this.#sink = socket
     this.#attach(socket)
   }
 
   #attach(socket: Socket): void {
-    socket.on('data', (chunk: Buffer) => {
-      if (this.#socket !== socket) return
-      this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
-      // Read on only when this was taken: a client that sends without waiting is held by TCP.
-      socket.pause()
-      this.#wake?.()
-    })
+    this.#read(socket)
     const end = (): void => {
       if (this.#socket !== socket) return
       this.#ended = true
@@ -44,6 +50,39 @@ export class Wire {
     socket.on('close', end)
     socket.on('end', end)
     socket.on('error', end)
+  }
+
+  #read(source: Readable): void {
+    source.on('data', (chunk: Buffer) => {
+      if (this.#source !== source) return
+      this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
+      // Read on only when this was taken: a client that sends without waiting is held by TCP.
+      source.pause()
+      this.#wake?.()
+    })
+  }
+
+  get isCompressed(): boolean {
+    return this.#deflate !== null
+  }
+
+  /** From here on both directions are deflated (RFC 4978). What is inflated is held back like what a socket brings. */
+  compress(): void {
+    const socket = this.#socket
+    const inflate = createInflateRaw()
+    const deflate = createDeflateRaw({ level: 1 })
+    socket.removeAllListeners('data')
+    const fail = (): void => void socket.destroy()
+    inflate.on('error', fail)
+    deflate.on('error', fail)
+    if (this.#buffer.length > 0) inflate.write(this.#buffer)
+    this.#buffer = Buffer.alloc(0)
+    this.#source = inflate
+    this.#sink = deflate
+    this.#deflate = deflate
+    this.#read(inflate)
+    socket.pipe(inflate)
+    deflate.pipe(socket)
   }
 
   get socket(): Socket {
@@ -57,6 +96,8 @@ export class Wire {
     this.#pieces = []
     this.#pieceBytes = 0
     this.#socket = socket
+    this.#source = socket
+    this.#sink = socket
     this.#attach(socket)
   }
 
@@ -64,7 +105,7 @@ export class Wire {
     if (this.#ended) return false
     await new Promise<void>((resolve) => {
       this.#wake = resolve
-      this.#socket.resume()
+      this.#source.resume()
     })
     this.#wake = null
     return !this.#ended || this.#buffer.length > 0
@@ -86,8 +127,11 @@ export class Wire {
     }
   }
 
-  /** A whole command; the continuation of synchronising literals is asked for on the way. */
-  async command(): Promise<Input | null> {
+  /**
+   * A whole command; the continuation of synchronising literals is asked for on the way.
+   * @param appendBytes what the last literal of APPEND may have; null: no more than others
+   */
+  async command(appendBytes: number | null): Promise<Input | null> {
     this.#pieces = []
     this.#pieceBytes = 0
     for (;;) {
@@ -98,15 +142,17 @@ export class Wire {
       const text = line.toString('latin1')
       this.#pieces.push(text)
       this.#pieceBytes += text.length
-      const literal = /\{(\d{1,10})(\+?)\}$/.exec(text)
+      const literal = /~?\{(\d{1,10})(\+?)\}$/.exec(text)
       if (literal === null) {
         const pieces = this.#pieces
         this.#pieces = []
         return { kind: 'command', pieces }
       }
       this.#literal = Number(literal[1])
-      const tooBig =
-        this.#literal > wireLimits.literalBytes || this.#pieceBytes + this.#literal > wireLimits.commandBytes
+      const isAppend = appendBytes !== null && /^\S+ APPEND /i.test(String(this.#pieces[0]))
+      const tooBig = isAppend
+        ? this.#pieceBytes + this.#literal > appendBytes + wireLimits.lineBytes
+        : this.#literal > wireLimits.literalBytes || this.#pieceBytes + this.#literal > wireLimits.commandBytes
       if (tooBig) {
         // A non-synchronising literal is on its way already: there is no way back to a line but to leave.
         return { kind: 'problem', text: '[TOOBIG] the literal is too large', tag: literal[2] === '+' ? '*' : tag() }
@@ -121,22 +167,27 @@ export class Wire {
 
   /** Text is latin1. */
   write(data: string | Buffer): void {
-    if (!this.#socket.destroyed && this.#socket.writable) {
-      this.#socket.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data)
-    }
+    if (this.#socket.destroyed || !this.#socket.writable || !this.#sink.writable) return
+    this.#sink.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data)
+    if (this.#deflate === null || this.#flushing) return
+    this.#flushing = true
+    setImmediate(() => {
+      this.#flushing = false
+      if (!this.#socket.destroyed) this.#deflate?.flush(constants.Z_SYNC_FLUSH)
+    })
   }
 
   /** Resolves when the peer has taken enough of what was written. */
   async flush(): Promise<void> {
-    const socket = this.#socket
-    if (!socket.writableNeedDrain || socket.destroyed) return
+    const [sink, socket] = [this.#sink, this.#socket]
+    if (!sink.writableNeedDrain || socket.destroyed) return
     await new Promise<void>((resolve) => {
       const go = (): void => {
-        socket.removeListener('drain', go)
+        sink.removeListener('drain', go)
         socket.removeListener('close', go)
         resolve()
       }
-      socket.once('drain', go)
+      sink.once('drain', go)
       socket.once('close', go)
     })
   }
@@ -146,7 +197,8 @@ export class Wire {
   }
 
   end(): void {
-    this.#socket.end()
+    if (this.#deflate === null) this.#socket.end()
+    else this.#deflate.end()
     setTimeout(() => this.#socket.destroy(), 1_000).unref()
   }
 }

@@ -8,6 +8,7 @@ import { readAll } from '#lib/log/read-all.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { fewPartitions } from '#schemas/topics.ts'
+import { blankFolder } from './folders.ts'
 
 const key = 'epoch'
 
@@ -26,7 +27,7 @@ export async function writeEpoch(log: Log, codec: Codec, clock: Clock): Promise<
   await log.append('mail.folders', {
     key,
     partition: partitionOf(key, fewPartitions),
-    value: codec.encode('folder', { mailbox: '', type: 'epoch', at, value: Math.floor(at / 1000) }),
+    value: codec.encode('folder', { ...blankFolder, type: 'epoch', at, value: Math.floor(at / 1000) }),
   })
 }
 

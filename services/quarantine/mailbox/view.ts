@@ -1,9 +1,10 @@
 /**
- * The mailboxes as `mail.index` tells them: a SQLite database of one process, rebuilt from the log.
+ * The mailboxes as `mail.index` and `mail.folders` tell them: a SQLite database of one process, rebuilt from the log.
  *
  * A message's UID is the offset of its first entry + 1, its MODSEQ the offset of its newest change + 1; so every replica gives the
  * same. Repeats of an entry change nothing. A batch and the offsets up to which it reads are one transaction, so a crash never
- * leaves half of one. What the store may have dropped is not shown any more.
+ * leaves half of one. What the store may have dropped is not shown any more. Folders are read from their start each time:
+ * of what was expunged long ago compaction leaves no trace.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -12,29 +13,21 @@ import type { LogRecord } from '#lib/log/log.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Codec } from '#schemas/codec.ts'
-import type { Index, Location } from '#schemas/types.ts'
+import type { Folder, Index } from '#schemas/types.ts'
+import { holdFolder } from './folders.ts'
+import { Roster } from './roster.ts'
+import {
+  type Changing,
+  type Entry,
+  type Mailbox,
+  mailboxRow,
+  mailboxUpsert,
+  openTables,
+  toEntry,
+  toMailbox,
+} from './tables.ts'
 
-export type Mailbox = {
-  readonly id: number
-  readonly name: string
-  readonly partition: number
-  readonly messages: number
-  readonly unseen: number
-  readonly uidNext: number
-  readonly highestModseq: number
-}
-
-export type Entry = {
-  readonly uid: number
-  readonly messageId: string
-  readonly size: number
-  readonly receivedAt: number
-  readonly flags: readonly string[]
-  readonly modseq: number
-  readonly location: Location
-  readonly header: Buffer
-  readonly structure: string
-}
+export type { Entry, Mailbox }
 
 export type ViewOptions = {
   /** Empty: a temporary database that goes with the process. */
@@ -45,30 +38,46 @@ export type ViewOptions = {
 }
 
 const uidMax = 0xffffffff
+/** Messages of mailboxes that nobody has open but that are kept in memory for the next SELECT. */
+const rosterMessagesMax = 4_000_000
+/** A folder whose name is not known yet. */
+const nameless = '\0'
 
 export class MailboxView {
   readonly #db: DatabaseSync
   readonly #options: ViewOptions
   readonly #statements = new Map<string, StatementSync>()
   readonly #listeners = new Set<(mailboxes: ReadonlySet<number>) => void>()
+  readonly #mailboxes = new Map<number, Changing>()
+  readonly #byName = new Map<string, Changing>()
+  readonly #byFolder = new Map<string, Changing>()
+  readonly #rosters = new Map<number, Roster>()
+  /** Of the batch under way: mailboxes to write, and UIDs to take out of rosters. */
+  readonly #dirty = new Set<Changing>()
+  readonly #gone = new Map<number, Set<number>>()
 
   constructor(options: ViewOptions) {
     this.#options = options
     if (options.path !== '') mkdirSync(dirname(options.path), { recursive: true })
     this.#db = new DatabaseSync(options.path)
-    // The log is the truth: what a power cut takes from this file is read again.
-    this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;
-      CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS progress (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS mailboxes (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, partition INTEGER NOT NULL,
-        messages INTEGER NOT NULL, unseen INTEGER NOT NULL, uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS messages (mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, message_id TEXT NOT NULL,
-        size INTEGER NOT NULL, received_at INTEGER NOT NULL, flags TEXT NOT NULL, modseq INTEGER NOT NULL,
-        object TEXT NOT NULL, block_offset INTEGER NOT NULL, block_length INTEGER NOT NULL, record_index INTEGER NOT NULL,
-        expires_at INTEGER NOT NULL, header BLOB NOT NULL, structure TEXT NOT NULL,
-        PRIMARY KEY (mailbox, uid)) STRICT, WITHOUT ROWID;
-      CREATE UNIQUE INDEX IF NOT EXISTS by_message ON messages (mailbox, message_id);
-      CREATE INDEX IF NOT EXISTS by_expiry ON messages (expires_at);`)
+    openTables(this.#db)
+    this.#read()
+  }
+
+  /** The mailboxes of the database; folders start empty. */
+  #read(): void {
+    this.#db.exec(`DELETE FROM messages WHERE mailbox IN (SELECT id FROM mailboxes WHERE folder <> '');
+      DELETE FROM mailboxes WHERE folder <> '';`)
+    for (const known of [this.#mailboxes, this.#byName, this.#byFolder]) known.clear()
+    for (const row of this.#prepare('SELECT * FROM mailboxes').all()) this.#know(toMailbox(row))
+    this.#make(holdFolder.name, holdFolder.id, holdFolder.partition)
+    this.#flush()
+  }
+
+  #know(mailbox: Changing): void {
+    this.#mailboxes.set(mailbox.id, mailbox)
+    if (!mailbox.name.startsWith(nameless)) this.#byName.set(mailbox.name, mailbox)
+    if (mailbox.folder !== '') this.#byFolder.set(mailbox.folder, mailbox)
   }
 
   #prepare(sql: string): StatementSync {
@@ -87,12 +96,14 @@ export class MailboxView {
     const known = this.#prepare("SELECT value FROM facts WHERE name = 'epoch'").get()?.['value']
     if (known === String(epoch)) return
     this.#db.exec('DELETE FROM messages; DELETE FROM mailboxes; DELETE FROM progress;')
+    this.#rosters.clear()
+    this.#read()
     this.#prepare("INSERT INTO facts VALUES ('epoch', ?) ON CONFLICT DO UPDATE SET value = excluded.value").run(
       String(epoch),
     )
   }
 
-  /** Where to read on, by partition. */
+  /** Where to read `mail.index` on, by partition. */
   progress(): Map<number, bigint> {
     return new Map(
       this.#prepare('SELECT partition, next FROM progress')
@@ -101,30 +112,74 @@ export class MailboxView {
     )
   }
 
-  apply(records: readonly LogRecord[]): number {
-    const changed = new Set<number>()
+  /** Records of `mail.index`, of one partition. */
+  applyIndex(records: readonly LogRecord[]): void {
+    this.#batch(records, (record) => {
+      const entry = this.#decode('index', record)
+      if (entry !== null) this.#index(entry, record)
+    })
+  }
+
+  /** Records of `mail.folders`, of one partition. */
+  applyFolders(records: readonly LogRecord[]): void {
+    this.#batch(records, (record) => {
+      if (record.value === null) this.#ended(record)
+      else {
+        const entry = this.#decode('folder', record)
+        if (entry?.type === 'folder') this.#folder(entry, record.partition)
+        else if (entry?.type === 'message') this.#copy(entry, record)
+      }
+    })
+  }
+
+  #batch(records: readonly LogRecord[], one: (record: LogRecord) => void): void {
     this.#db.exec('BEGIN')
     try {
-      for (const record of records) {
-        const entry = this.#decode(record)
-        if (entry !== null) this.#applyOne(entry, record, changed)
+      for (const record of records) one(record)
+      const last = records.at(-1)
+      if (last?.topic === 'mail.index') {
         this.#prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next').run(
-          record.partition,
-          record.offset + 1n,
+          last.partition,
+          last.offset + 1n,
         )
       }
+      this.#writeMailboxes()
       this.#db.exec('COMMIT')
     } catch (error) {
       this.#db.exec('ROLLBACK')
+      // What is in memory went on without the database.
+      this.#rosters.clear()
+      this.#dirty.clear()
+      this.#gone.clear()
+      for (const row of this.#prepare('SELECT * FROM mailboxes').all()) {
+        const mailbox = toMailbox(row)
+        Object.assign(this.#mailboxes.get(mailbox.id) ?? mailbox, mailbox)
+      }
       throw error
     }
-    if (changed.size > 0) for (const listener of this.#listeners) listener(changed)
-    return records.length
+    this.#tell()
   }
 
-  #decode(record: LogRecord): Index | null {
+  #flush(): void {
+    this.#writeMailboxes()
+    this.#tell()
+  }
+
+  #writeMailboxes(): void {
+    for (const each of this.#dirty) this.#prepare(mailboxUpsert).run(...mailboxRow(each))
+  }
+
+  #tell(): void {
+    for (const [mailbox, uids] of this.#gone) this.#rosters.get(mailbox)?.remove(uids)
+    this.#gone.clear()
+    const changed = new Set([...this.#dirty].map(({ id }) => id))
+    this.#dirty.clear()
+    if (changed.size > 0) for (const listener of this.#listeners) listener(changed)
+  }
+
+  #decode<N extends 'index' | 'folder'>(name: N, record: LogRecord): (N extends 'index' ? Index : Folder) | null {
     try {
-      return this.#options.codec.decode('index', record.value)
+      return this.#options.codec.decode(name, record.value) as N extends 'index' ? Index : Folder // By its name.
     } catch (error) {
       if (error instanceof MailweirError && error.retriable) throw error
       this.#options.undecodable()
@@ -142,118 +197,248 @@ export class MailboxView {
     }
   }
 
-  #applyOne(entry: Index, record: LogRecord, changed: Set<number>): void {
-    const uid = Number(record.offset) + 1
-    if (uid >= uidMax) throw new Error('mail.index has more records than UIDs can count: make the topic anew')
-    const id = this.#mailboxId(entry.mailbox, record.partition)
+  #index(entry: Index, record: LogRecord): void {
+    const mailbox = this.#byName.get(entry.mailbox) ?? this.#make(entry.mailbox, '', record.partition)
+    if (mailbox.folder !== '') return // No mail is ever named like that.
+    const modseq = uidOf(record)
     if (entry.type === 'added') {
-      if (entry.location === null) return
-      const { changes } = this.#prepare(
-        'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-      ).run(
-        id,
-        uid,
-        entry.messageId,
-        entry.size,
-        entry.receivedAt,
-        entry.flags.join(' '),
-        uid,
-        entry.location.object,
-        entry.location.blockOffset,
-        entry.location.blockLength,
-        entry.location.recordIndex,
-        entry.expiresAt,
-        entry.header,
-        entry.structure,
-      )
-      if (Number(changes) === 0) return
-      this.#prepare(
-        'UPDATE mailboxes SET messages = messages + 1, unseen = unseen + ?, uid_next = ?, modseq = ? WHERE id = ?',
-      ).run(entry.flags.includes('\\Seen') ? 0 : 1, uid + 1, uid, id)
-    } else {
-      const before = this.#prepare('SELECT flags FROM messages WHERE mailbox = ? AND message_id = ?').get(
-        id,
-        entry.messageId,
-      )
-      if (before === undefined) return
-      const wasUnseen = isUnseen(String(before['flags'])) ? 1 : 0
-      if (entry.type === 'flags') {
-        this.#prepare('UPDATE messages SET flags = ?, modseq = ? WHERE mailbox = ? AND message_id = ?').run(
-          entry.flags.join(' '),
-          uid,
-          id,
-          entry.messageId,
-        )
-        this.#prepare('UPDATE mailboxes SET unseen = unseen + ?, modseq = ? WHERE id = ?').run(
-          (entry.flags.includes('\\Seen') ? 0 : 1) - wasUnseen,
-          uid,
-          id,
-        )
-      } else if (entry.type === 'expunged') {
-        this.#prepare('DELETE FROM messages WHERE mailbox = ? AND message_id = ?').run(id, entry.messageId)
-        this.#prepare('UPDATE mailboxes SET messages = messages - 1, unseen = unseen - ?, modseq = ? WHERE id = ?').run(
-          wasUnseen,
-          uid,
-          id,
-        )
+      if (entry.location !== null) {
+        const { location, expiresAt } = entry
+        const { receivedAt, messageId: copy } = entry
+        this.#add(mailbox, { ...entry, uid: modseq, modseq, location, copy, receivedAt, expiresAt })
       }
-    }
-    changed.add(id)
+    } else if (entry.type === 'flags') this.#reflag(mailbox, entry.messageId, entry.flags, modseq)
+    else if (entry.type === 'expunged') this.#expunge(mailbox, entry.messageId, modseq)
   }
 
-  #mailboxId(name: string, partition: number): number {
-    const row = this.#prepare('SELECT id FROM mailboxes WHERE name = ?').get(name)
-    if (row !== undefined) return Number(row['id'])
-    return Number(
-      this.#prepare(
-        'INSERT INTO mailboxes (name, partition, messages, unseen, uid_next, modseq) VALUES (?, ?, 0, 0, 1, 1)',
-      ).run(name, partition).lastInsertRowid,
+  #folder(entry: Folder, partition: number): void {
+    const mailbox = this.#byFolder.get(entry.folder) ?? this.#make(entry.mailbox, entry.folder, partition)
+    if (this.#byName.get(mailbox.name) === mailbox) this.#byName.delete(mailbox.name)
+    // Two people may make a folder of one name at once, on two replicas: the second gets another.
+    let name = entry.mailbox
+    for (let n = 2; this.#byName.has(name); n++) name = `${entry.mailbox} (${n})`
+    mailbox.name = name
+    mailbox.subscribed = entry.subscribed
+    this.#byName.set(name, mailbox)
+    this.#dirty.add(mailbox)
+  }
+
+  #copy(entry: Folder, record: LogRecord): void {
+    if (entry.location === null) return
+    const mailbox =
+      this.#byFolder.get(entry.folder) ?? this.#make(`${nameless}${entry.folder}`, entry.folder, record.partition)
+    const modseq = uidOf(record)
+    if (this.#reflag(mailbox, entry.copy, entry.flags, modseq)) return
+    const uid = entry.uid === 0 ? modseq : entry.uid
+    this.#add(mailbox, { ...entry, uid, modseq, location: entry.location, expiresAt: Number.MAX_SAFE_INTEGER })
+  }
+
+  /** A tombstone of `mail.folders`. */
+  #ended(record: LogRecord): void {
+    const [first = '', second = ''] = (record.key ?? '').split(' ')
+    if (first === 'folder') {
+      const mailbox = this.#byFolder.get(second)
+      if (mailbox !== undefined && second !== holdFolder.id) this.#drop(mailbox)
+    } else {
+      const mailbox = this.#byFolder.get(first)
+      if (mailbox !== undefined) this.#expunge(mailbox, second, uidOf(record))
+    }
+  }
+
+  #make(name: string, folder: string, partition: number): Changing {
+    const { lastInsertRowid } = this.#prepare(
+      'INSERT INTO mailboxes VALUES (NULL, ?, ?, ?, 1, 0, 0, 0, 1, 1, 9007199254740991)',
+    ).run(name, folder, partition)
+    const mailbox: Changing = {
+      id: Number(lastInsertRowid),
+      name,
+      folder,
+      partition,
+      subscribed: true,
+      messages: 0,
+      unseen: 0,
+      bytes: 0,
+      uidNext: 1,
+      highestModseq: 1,
+      expiresFrom: Number.MAX_SAFE_INTEGER,
+    }
+    this.#know(mailbox)
+    this.#dirty.add(mailbox)
+    return mailbox
+  }
+
+  #add(mailbox: Changing, entry: Omit<Entry, 'flags'> & { flags: readonly string[]; expiresAt: number }): void {
+    const flags = entry.flags.join(' ')
+    const { changes } = this.#prepare(
+      'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ).run(
+      mailbox.id,
+      entry.uid,
+      entry.copy,
+      entry.messageId,
+      entry.size,
+      entry.receivedAt,
+      flags,
+      entry.modseq,
+      entry.location.object,
+      entry.location.blockOffset,
+      entry.location.blockLength,
+      entry.location.recordIndex,
+      entry.expiresAt,
+      entry.header,
+      entry.structure,
+      entry.envelope,
+      entry.preview,
+      mailbox.folder === '' ? null : entry.sha256,
     )
+    if (Number(changes) === 0) return
+    mailbox.messages++
+    mailbox.bytes += entry.size
+    if (isUnseen(flags)) mailbox.unseen++
+    mailbox.highestModseq = Math.max(mailbox.highestModseq, entry.modseq)
+    mailbox.expiresFrom = Math.min(mailbox.expiresFrom, entry.expiresAt)
+    if (entry.uid >= mailbox.uidNext) {
+      mailbox.uidNext = entry.uid + 1
+      this.#rosters.get(mailbox.id)?.push({ ...entry, flags })
+    } else this.#forget(mailbox.id) // Compaction leaves the messages of a folder in the order of their newest change.
+    this.#dirty.add(mailbox)
+  }
+
+  #forget(mailbox: number): void {
+    this.#rosters.delete(mailbox)
+  }
+
+  /** False: there is no such message. */
+  #reflag(mailbox: Changing, copy: string, all: readonly string[], modseq: number): boolean {
+    const before = this.#prepare('SELECT uid, flags FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox.id, copy)
+    if (before === undefined) return false
+    const flags = all.join(' ')
+    this.#prepare('UPDATE messages SET flags = ?, modseq = ? WHERE mailbox = ? AND uid = ?').run(
+      flags,
+      modseq,
+      mailbox.id,
+      Number(before['uid']),
+    )
+    mailbox.unseen += Number(isUnseen(flags)) - Number(isUnseen(String(before['flags'])))
+    mailbox.highestModseq = Math.max(mailbox.highestModseq, modseq)
+    this.#rosters.get(mailbox.id)?.setFlags(Number(before['uid']), flags, modseq)
+    this.#dirty.add(mailbox)
+    return true
+  }
+
+  #expunge(mailbox: Changing, copy: string, modseq: number): void {
+    const before = this.#prepare('SELECT uid, flags, size FROM messages WHERE mailbox = ? AND copy = ?').get(
+      mailbox.id,
+      copy,
+    )
+    if (before === undefined) return
+    const uid = Number(before['uid'])
+    this.#prepare('DELETE FROM messages WHERE mailbox = ? AND uid = ?').run(mailbox.id, uid)
+    mailbox.messages--
+    mailbox.bytes -= Number(before['size'])
+    if (isUnseen(String(before['flags']))) mailbox.unseen--
+    mailbox.highestModseq = Math.max(mailbox.highestModseq, modseq)
+    const gone = this.#gone.get(mailbox.id) ?? new Set()
+    this.#gone.set(mailbox.id, gone.add(uid))
+    this.#dirty.add(mailbox)
+  }
+
+  #drop(mailbox: Changing): void {
+    this.#prepare('DELETE FROM messages WHERE mailbox = ?').run(mailbox.id)
+    this.#prepare('DELETE FROM mailboxes WHERE id = ?').run(mailbox.id)
+    this.#mailboxes.delete(mailbox.id)
+    if (this.#byName.get(mailbox.name) === mailbox) this.#byName.delete(mailbox.name)
+    this.#byFolder.delete(mailbox.folder)
+    this.#rosters.delete(mailbox.id)
+    this.#dirty.delete(mailbox)
+    for (const listener of this.#listeners) listener(new Set([mailbox.id]))
   }
 
   /** Drops what the store may have dropped by now, and mailboxes that are empty then. */
   expire(now: number): number {
-    const expired = this.#prepare(
-      'SELECT mailbox, count(*) AS n, sum(instr(flags, ?) = 0) AS unseen FROM messages WHERE expires_at <= ? GROUP BY mailbox',
-    ).all('\\Seen', now)
-    if (expired.length === 0) return 0
-    const changed = new Set<number>()
     let dropped = 0
-    this.#db.exec('BEGIN')
-    for (const row of expired) {
-      const id = Number(row['mailbox'])
-      changed.add(id)
-      dropped += Number(row['n'])
-      this.#prepare('UPDATE mailboxes SET messages = messages - ?, unseen = unseen - ? WHERE id = ?').run(
-        Number(row['n']),
-        Number(row['unseen']),
-        id,
+    for (const mailbox of [...this.#mailboxes.values()]) {
+      if (mailbox.expiresFrom > now) continue
+      const rows = this.#prepare('SELECT uid, flags, size FROM messages WHERE mailbox = ? AND expires_at <= ?').all(
+        mailbox.id,
+        now,
       )
+      dropped += rows.length
+      if (rows.length >= mailbox.messages) {
+        this.#drop(mailbox)
+        continue
+      }
+      this.#prepare('DELETE FROM messages WHERE mailbox = ? AND expires_at <= ?').run(mailbox.id, now)
+      const next = this.#prepare('SELECT min(expires_at) AS next FROM messages WHERE mailbox = ?').get(mailbox.id)
+      mailbox.expiresFrom = Number(next?.['next'])
+      mailbox.messages -= rows.length
+      for (const row of rows) {
+        mailbox.bytes -= Number(row['size'])
+        if (isUnseen(String(row['flags']))) mailbox.unseen--
+      }
+      this.#gone.set(mailbox.id, new Set(rows.map((row) => Number(row['uid']))))
+      this.#dirty.add(mailbox)
     }
-    this.#prepare('DELETE FROM messages WHERE expires_at <= ?').run(now)
-    this.#prepare('DELETE FROM mailboxes WHERE messages <= 0').run()
-    this.#db.exec('COMMIT')
-    for (const listener of this.#listeners) listener(changed)
+    this.#flush()
     return dropped
   }
 
   // ---- asking -------------------------------------------------------------------------------------------------------
 
+  /** By name. */
   mailboxes(): Mailbox[] {
-    return this.#prepare('SELECT * FROM mailboxes ORDER BY name').all().map(toMailbox)
+    return [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   mailbox(name: string): Mailbox | null {
-    const row = this.#prepare('SELECT * FROM mailboxes WHERE name = ?').get(name)
-    return row === undefined ? null : toMailbox(row)
+    return this.#byName.get(name) ?? null
   }
 
-  /** All UIDs of a mailbox, ascending. */
-  uids(mailbox: number): number[] {
-    const statement = this.#prepare('SELECT uid FROM messages WHERE mailbox = ? ORDER BY uid')
-    const uids: number[] = []
-    for (const row of statement.iterate(mailbox)) uids.push(Number(row['uid']))
-    return uids
+  mailboxById(id: number): Mailbox | null {
+    return this.#mailboxes.get(id) ?? null
+  }
+
+  /** The mailbox in memory, from now on up to date; it has to be given back. */
+  open(id: number): Roster {
+    const roster = this.roster(id)
+    roster.users++
+    return roster
+  }
+
+  close(id: number, roster: Roster): void {
+    roster.users--
+    let messages = 0
+    for (const { length, users } of this.#rosters.values()) if (users === 0) messages += length
+    // The least recently opened go first.
+    for (const [old, { length, users }] of this.#rosters) {
+      if (messages <= rosterMessagesMax) break
+      if (users > 0 || old === id) continue
+      this.#rosters.delete(old)
+      messages -= length
+    }
+  }
+
+  /** The mailbox in memory now. Over a failure, or a folder being read, it may be made anew: ask for it at each command. */
+  roster(id: number): Roster {
+    let roster = this.#rosters.get(id)
+    if (roster === undefined) {
+      roster = new Roster(Math.ceil((this.#mailboxes.get(id)?.messages ?? 0) * 1.1))
+      const statement = this.#prepare(
+        'SELECT uid, flags, modseq, size, received_at FROM messages WHERE mailbox = ? ORDER BY uid',
+      )
+      for (const row of statement.iterate(id)) {
+        roster.push({
+          uid: Number(row['uid']),
+          flags: String(row['flags']),
+          modseq: Number(row['modseq']),
+          size: Number(row['size']),
+          receivedAt: Number(row['received_at']),
+        })
+      }
+    }
+    this.#rosters.delete(id)
+    this.#rosters.set(id, roster)
+    return roster
   }
 
   entry(mailbox: number, uid: number): Entry | null {
@@ -261,27 +446,34 @@ export class MailboxView {
     return row === undefined ? null : toEntry(row)
   }
 
-  /** UIDs whose newest change is later than `modseq`, with their flags. */
-  changedSince(mailbox: number, modseq: number): { uid: number; flags: readonly string[]; modseq: number }[] {
-    return this.#prepare('SELECT uid, flags, modseq FROM messages WHERE mailbox = ? AND modseq > ? ORDER BY uid')
-      .all(mailbox, modseq)
-      .map((row) => ({
-        uid: Number(row['uid']),
-        flags: splitFlags(String(row['flags'])),
-        modseq: Number(row['modseq']),
-      }))
+  /** Entries between two UIDs, both included, ascending; at most `limit`. */
+  entries(mailbox: number, from: number, to: number, limit: number): Entry[] {
+    return this.#prepare('SELECT * FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?')
+      .all(mailbox, from, to, limit)
+      .map(toEntry)
   }
 
-  /** All keywords of a mailbox, for the FLAGS response; at most 200. */
-  keywords(mailbox: number): string[] {
-    const found = new Set<string>()
-    for (const row of this.#prepare('SELECT DISTINCT flags FROM messages WHERE mailbox = ? LIMIT 2000').iterate(
-      mailbox,
-    )) {
-      for (const flag of splitFlags(String(row['flags'])))
-        if (!flag.startsWith('\\') && found.size < 200) found.add(flag)
+  /** One column of such entries, which is much cheaper. */
+  *column(
+    name: 'header' | 'envelope' | 'structure' | 'preview' | 'copy' | 'message_id',
+    mailbox: number,
+    from: number,
+    to: number,
+  ): Generator<readonly [uid: number, value: string | Uint8Array]> {
+    const statement = this.#prepare(
+      `SELECT uid, ${name} AS value FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid`,
+    )
+    // All at once: a statement that is being read must not outlive a turn of the event loop.
+    for (const row of statement.all(mailbox, from, to)) {
+      yield [Number(row['uid']), row['value'] as string | Uint8Array] // TEXT and BLOB columns.
     }
-    return [...found].sort()
+  }
+
+  /** Bytes of all folders together. */
+  folderBytes(): number {
+    let bytes = 0
+    for (const { bytes: each } of this.#byFolder.values()) bytes += each
+    return bytes
   }
 
   onChange(listener: (mailboxes: ReadonlySet<number>) => void): () => void {
@@ -289,40 +481,16 @@ export class MailboxView {
     return () => this.#listeners.delete(listener)
   }
 
-  close(): void {
+  end(): void {
     this.#statements.clear()
     this.#db.close()
   }
 }
 
-const splitFlags = (text: string): string[] => (text === '' ? [] : text.split(' '))
-const isUnseen = (flags: string): boolean => !splitFlags(flags).includes('\\Seen')
+const isUnseen = (flags: string): boolean => !/(?:^| )\\Seen(?: |$)/.test(flags)
 
-type Row = Readonly<Record<string, unknown>>
-
-const toMailbox = (row: Row): Mailbox => ({
-  id: Number(row['id']),
-  name: String(row['name']),
-  partition: Number(row['partition']),
-  messages: Number(row['messages']),
-  unseen: Number(row['unseen']),
-  uidNext: Number(row['uid_next']),
-  highestModseq: Number(row['modseq']),
-})
-
-const toEntry = (row: Row): Entry => ({
-  uid: Number(row['uid']),
-  messageId: String(row['message_id']),
-  size: Number(row['size']),
-  receivedAt: Number(row['received_at']),
-  flags: splitFlags(String(row['flags'])),
-  modseq: Number(row['modseq']),
-  location: {
-    object: String(row['object']),
-    blockOffset: Number(row['block_offset']),
-    blockLength: Number(row['block_length']),
-    recordIndex: Number(row['record_index']),
-  },
-  header: row['header'] instanceof Uint8Array ? Buffer.from(row['header']) : Buffer.alloc(0),
-  structure: String(row['structure']),
-})
+function uidOf(record: LogRecord): number {
+  const uid = Number(record.offset) + 1
+  if (uid >= uidMax) throw new Error(`${record.topic} has more records than UIDs can count: make the topic anew`)
+  return uid
+}

@@ -1,18 +1,64 @@
-/** Commands about mailboxes: RFC 9051 section 6.3, LSUB of RFC 3501, NAMESPACE, IDLE, UNSELECT. */
+/** Commands about the mailbox that is open: RFC 9051 section 6.3 and 6.4, CONDSTORE and QRESYNC (RFC 7162), IDLE, UNSELECT. */
+import { Roster } from '../../mailbox/roster.ts'
 import type { Mailbox } from '../../mailbox/view.ts'
-import { type Reader, SyntaxProblem } from '../grammar.ts'
+import { type Reader, type SequenceSet, SyntaxProblem } from '../grammar.ts'
 import { Refusal } from '../refusal.ts'
-import { astring } from '../response.ts'
 import type { Session } from '../session.ts'
+import { rangesOf } from '../sets.ts'
+import { expungeDeleted } from './change.ts'
 import type { Command } from './command.ts'
+import { vanished } from './fetch.ts'
+import { selectedOf } from './messages.ts'
 
 /** Clients expect an INBOX; nothing is ever in it. */
-const inbox: Mailbox = { id: -1, name: 'INBOX', partition: 0, messages: 0, unseen: 0, uidNext: 1, highestModseq: 1 }
+const inbox: Mailbox = {
+  id: -1,
+  name: 'INBOX',
+  folder: '',
+  partition: 0,
+  subscribed: true,
+  messages: 0,
+  unseen: 0,
+  bytes: 0,
+  uidNext: 1,
+  highestModseq: 1,
+}
 
-const find = (session: Session, name: string): Mailbox | null =>
-  session.ports.view.mailbox(name) ?? (name === 'INBOX' ? inbox : null)
+export const find = (session: Session, name: string): Mailbox | null =>
+  session.mailbox(name) ?? (name === 'INBOX' ? inbox : null)
 
 const systemFlags = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft']
+const keywordsMax = 200
+
+/** QRESYNC's parameters: what the client had when it left. */
+type Resync = { readonly uidValidity: number; readonly modseq: number; readonly known: SequenceSet | null }
+
+function readParameters(session: Session, reader: Reader): Resync | null {
+  let resync: Resync | null = null
+  if (reader.match(/ /) === null) return null
+  reader.list(() => {
+    const name = reader.atom().toUpperCase()
+    if (name === 'CONDSTORE') session.enabled.add('CONDSTORE')
+    else if (name === 'QRESYNC') {
+      if (!session.enabled.has('QRESYNC')) throw new SyntaxProblem('enable QRESYNC first')
+      reader.expect(/ \(/, 'its parameters')
+      const uidValidity = reader.number()
+      reader.space()
+      const modseq = reader.modseq()
+      const known = reader.match(/ (?=[\d*])/) === null ? null : reader.sequenceSet()
+      // Which UIDs stood at which numbers: a help for servers that remember expunges; ours says what is gone in any case.
+      if (reader.match(/ \(/) !== null) {
+        reader.sequenceSet()
+        reader.space()
+        reader.sequenceSet()
+        reader.expect(/\)/, ')')
+      }
+      reader.expect(/\)/, ')')
+      resync = { uidValidity, modseq, known }
+    } else throw new SyntaxProblem(`there is no parameter ${name.slice(0, 40)}`)
+  })
+  return resync
+}
 
 function select(readOnly: boolean): Command {
   return {
@@ -20,146 +66,71 @@ function select(readOnly: boolean): Command {
     run: (session, reader) => {
       reader.space()
       const name = reader.mailbox()
-      if (reader.match(/ /) !== null) reader.list(() => reader.atom()) // (CONDSTORE): MODSEQ is told anyway.
+      const resync = readParameters(session, reader)
       reader.end()
       if (session.selected !== null) session.wire.write('* OK [CLOSED] the mailbox before is closed\r\n')
-      session.selected = null
+      session.deselect()
       const mailbox = find(session, name)
       if (mailbox === null) throw new Refusal('[NONEXISTENT] there is no such mailbox')
-      const uids = mailbox.id < 0 ? [] : session.ports.view.uids(mailbox.id)
-      const keywords = mailbox.id < 0 ? [] : session.ports.view.keywords(mailbox.id)
-      session.selected = { mailbox, readOnly, uids, modseq: mailbox.highestModseq }
-      const unseen = mailbox.unseen > 0 ? firstUnseen(session, mailbox, uids) : 0
+      const roster = mailbox.id < 0 ? new Roster(0) : session.ports.view.open(mailbox.id)
+      const isReadOnly = readOnly || session.account?.readOnly === true
+      session.selected = {
+        mailbox,
+        roster,
+        readOnly: isReadOnly,
+        uids: roster.uids,
+        count: roster.length,
+        modseq: mailbox.highestModseq,
+      }
+      const keywords = roster.flagNames(keywordsMax).filter((flag) => !flag.startsWith('\\'))
+      const unseen = session.enabled.has('IMAP4REV2') || mailbox.unseen === 0 ? 0 : firstUnseen(roster)
       session.wire.write(
         [
           `* FLAGS (${[...systemFlags, ...keywords].join(' ')})`,
-          `* OK [PERMANENTFLAGS (${readOnly ? '' : [...systemFlags, ...keywords, '\\*'].join(' ')})] these may be changed`,
-          `* ${uids.length} EXISTS`,
-          '* 0 RECENT',
+          `* OK [PERMANENTFLAGS (${isReadOnly ? '' : [...systemFlags, ...keywords, '\\*'].join(' ')})] these may be changed`,
+          `* ${roster.length} EXISTS`,
+          ...(session.enabled.has('IMAP4REV2') ? [listed(session, mailbox)] : ['* 0 RECENT']),
           ...(unseen > 0 ? [`* OK [UNSEEN ${unseen}] first unseen`] : []),
           `* OK [UIDVALIDITY ${session.ports.uidValidity}] valid`,
           `* OK [UIDNEXT ${mailbox.uidNext}] next`,
+          `* OK [HIGHESTMODSEQ ${mailbox.highestModseq}] newest change`,
+          `* OK [MAILBOXID (${idOf(mailbox)})] its id`,
           '',
         ].join('\r\n'),
       )
-      return `[${readOnly ? 'READ-ONLY' : 'READ-WRITE'}] selected`
+      if (resync !== null && resync.uidValidity === session.ports.uidValidity) tellSince(session, resync)
+      return `[${isReadOnly ? 'READ-ONLY' : 'READ-WRITE'}] selected`
     },
   }
 }
 
-function firstUnseen(session: Session, mailbox: Mailbox, uids: readonly number[]): number {
-  // Nearly always among the first few; a mailbox that was read from its start is searched no further than this.
-  for (let index = 0; index < Math.min(uids.length, 1_000); index++) {
-    const entry = session.ports.view.entry(mailbox.id, uids[index] ?? 0)
-    if (entry !== null && !entry.flags.includes('\\Seen')) return index + 1
-  }
+/** RFC 8474 section 4: letters, digits, - and _. */
+export const idOf = ({ folder, name }: Mailbox): string =>
+  folder !== '' ? `F${folder}` : `D${Buffer.from(name).toString('base64url')}`
+
+/** RFC 9051 section 6.3.2: SELECT tells the mailbox by LIST. */
+const listed = (session: Session, { name }: Mailbox): string =>
+  `* LIST (${session.account?.readOnly === true ? '' : ''}) "/" ${JSON.stringify(name)}`
+
+function firstUnseen(roster: Roster): number {
+  const isSeen = roster.hasFlag('\\seen')
+  for (let index = 0; index < roster.length; index++) if (!isSeen(index)) return index + 1
   return 0
 }
 
-type Listed = { readonly name: string; readonly selectable: boolean; readonly hasChildren: boolean }
-
-/** All mailboxes with the levels above them. */
-function tree(session: Session): Listed[] {
-  const names = new Map<string, { selectable: boolean; hasChildren: boolean }>([
-    ['INBOX', { selectable: true, hasChildren: false }],
-  ])
-  for (const { name } of session.ports.view.mailboxes()) {
-    const parts = name.split('/')
-    for (let depth = 1; depth < parts.length; depth++) {
-      const parent = parts.slice(0, depth).join('/')
-      names.set(parent, { selectable: names.get(parent)?.selectable ?? false, hasChildren: true })
+/** What a client that comes back has missed (RFC 7162 section 3.2.5). */
+function tellSince(session: Session, { modseq, known }: Resync): void {
+  const selected = selectedOf(session)
+  const set: SequenceSet = known ?? [[1, Math.max(1, selected.mailbox.uidNext - 1)]]
+  const gone = vanished(selected, set)
+  if (gone !== '') session.wire.write(`* VANISHED (EARLIER) ${gone}\r\n`)
+  const { roster } = selected
+  for (const [from, to] of rangesOf(set, true, roster.uids, roster.length)) {
+    for (let index = from; index < to; index++) {
+      const changed = roster.modseqs[index] ?? 0
+      if (changed > modseq) session.tellFlags(index, roster.uids[index] ?? 0, roster.flagTextAt(index), changed)
     }
-    names.set(name, { selectable: true, hasChildren: names.get(name)?.hasChildren ?? false })
   }
-  return [...names].map(([name, state]) => ({ name, ...state })).sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-const patternMax = 500
-
-function patternOf(reference: string, pattern: string): RegExp {
-  const full = reference + pattern
-  if (full.length > patternMax) throw new SyntaxProblem('the pattern is too long')
-  // Runs of wildcards mean one: "%%%%…" must not make the matching slow.
-  const source = full
-    .replace(/[*%]+/g, (run) => (run.includes('*') ? '*' : '%'))
-    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('%', '[^/]*')
-  return new RegExp(`^${/^inbox$/i.test(full) ? 'INBOX' : source}$`)
-}
-
-function list(command: 'LIST' | 'LSUB'): Command {
-  return {
-    state: 'authenticated',
-    run: (session, reader) => {
-      reader.space()
-      if (command === 'LIST' && reader.peek() === '(') {
-        reader.list(() => reader.atom())
-        reader.space()
-      }
-      const reference = reader.mailbox()
-      reader.space()
-      const patterns = reader.peek() === '(' ? reader.list(() => reader.listMailbox()) : [reader.listMailbox()]
-      if (reader.match(/ RETURN /i) !== null) reader.list(() => reader.atom())
-      reader.end()
-      if (patterns.length === 1 && patterns[0] === '') {
-        session.wire.write(`* ${command} (\\Noselect) "/" ""\r\n`)
-        return 'done'
-      }
-      const matchers = patterns.map((pattern) => patternOf(reference, pattern))
-      for (const { name, selectable, hasChildren } of tree(session)) {
-        if (!matchers.some((matcher) => matcher.test(name))) continue
-        const flags = [selectable ? '' : '\\Noselect', hasChildren ? '\\HasChildren' : '\\HasNoChildren']
-        session.wire.write(`* ${command} (${flags.filter((flag) => flag !== '').join(' ')}) "/" ${astring(name)}\r\n`)
-      }
-      return 'done'
-    },
-  }
-}
-
-function status(session: Session, reader: Reader): string {
-  reader.space()
-  const name = reader.mailbox()
-  reader.space()
-  const items = reader.list(() => reader.atom().toUpperCase())
-  reader.end()
-  const mailbox = find(session, name)
-  if (mailbox === null) throw new Refusal('[NONEXISTENT] there is no such mailbox')
-  const values: Readonly<Record<string, number>> = {
-    MESSAGES: mailbox.messages,
-    RECENT: 0,
-    UIDNEXT: mailbox.uidNext,
-    UIDVALIDITY: session.ports.uidValidity,
-    UNSEEN: mailbox.unseen,
-    HIGHESTMODSEQ: mailbox.highestModseq,
-  }
-  const told = items.map((item) => {
-    const value = values[item]
-    if (value === undefined) throw new SyntaxProblem(`there is no status item ${item.slice(0, 40)}`)
-    return `${item} ${value}`
-  })
-  session.wire.write(`* STATUS ${astring(name)} (${told.join(' ')})\r\n`)
-  return 'done'
-}
-
-/** Mailboxes come and go with the mail of a day; a later version lets people make folders of their own. */
-const cannot: Command = {
-  state: 'authenticated',
-  run: () => {
-    throw new Refusal('[CANNOT] mailboxes here are made by the mail that comes in')
-  },
-}
-
-const subscribe: Command = {
-  state: 'authenticated',
-  run: (session, reader) => {
-    reader.space()
-    const name = reader.mailbox()
-    reader.end()
-    if (!tree(session).some((listed) => listed.name === name))
-      throw new Refusal('[NONEXISTENT] there is no such mailbox')
-    return 'all mailboxes are subscribed'
-  },
 }
 
 function close(expunges: boolean): Command {
@@ -167,15 +138,9 @@ function close(expunges: boolean): Command {
     state: 'selected',
     run: async (session, reader) => {
       reader.end()
-      const { selected } = session
-      if (expunges && selected !== null && !selected.readOnly) {
-        const deleted = selected.uids.flatMap((uid) => {
-          const entry = session.ports.view.entry(selected.mailbox.id, uid)
-          return entry?.flags.includes('\\Deleted') ? [entry] : []
-        })
-        await session.append(deleted.map(({ messageId }) => ({ messageId, type: 'expunged', flags: [] })))
-      }
-      session.selected = null
+      const { readOnly, count } = selectedOf(session)
+      if (expunges && !readOnly) await expungeDeleted(session, [[0, count]])
+      session.deselect()
       return 'closed'
     },
   }
@@ -184,23 +149,6 @@ function close(expunges: boolean): Command {
 export const mailboxCommands: Readonly<Record<string, Command>> = {
   SELECT: select(false),
   EXAMINE: select(true),
-  LIST: list('LIST'),
-  LSUB: list('LSUB'),
-  STATUS: { state: 'authenticated', run: status },
-  NAMESPACE: {
-    state: 'authenticated',
-    run: (session, reader) => {
-      reader.end()
-      session.wire.write('* NAMESPACE (("" "/")) NIL NIL\r\n')
-      return 'done'
-    },
-  },
-  CREATE: cannot,
-  DELETE: cannot,
-  RENAME: cannot,
-  APPEND: cannot,
-  SUBSCRIBE: subscribe,
-  UNSUBSCRIBE: subscribe,
   CHECK: {
     state: 'selected',
     run: (_session, reader) => {
@@ -219,7 +167,8 @@ export const mailboxCommands: Readonly<Record<string, Command>> = {
       for (;;) {
         session.sync(true)
         if (session.over) return null
-        const done = await Promise.race([line, session.change()])
+        await session.wire.flush()
+        const done = await Promise.race([line, session.nextChange()])
         if (done === undefined) continue
         if (done === null) return null
         if (done === 'too long' || !/^done$/i.test(done.toString('latin1'))) throw new SyntaxProblem('expected DONE')
