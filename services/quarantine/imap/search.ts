@@ -3,7 +3,7 @@
  * not hold, and bodies, are read from the store, within a bound.
  */
 import { decodeHeaderText } from '#lib/mail/charset.ts'
-import { findField, parseFields, parseMime, partText, rawValue, walkParts } from '#lib/mail/mime.ts'
+import { parseMime, partText, walkParts } from '#lib/mail/mime.ts'
 import { indexedFields } from '../archive/entry.ts'
 import type { Roster } from '../mailbox/roster.ts'
 import type { SearchKey } from './grammar.ts'
@@ -25,14 +25,17 @@ export type SearchScope = {
 /** A message for those keys that memory cannot decide. */
 export type Readable = {
   readonly index: number
-  /** The indexed header fields; empty: read the message. */
-  header(): Buffer
+  /** The indexed header fields, a character a byte or decoded from UTF-8; empty: read the message. */
+  header(): string
   /** Null: gone. Throws `SearchLimit` after too many. */
   message(): Promise<Buffer | null>
 }
 
-/** True, false, or null: it takes more than what is in memory. `at` is the index in the roster. */
-export type Test = (index: number, at: number) => boolean | null
+/**
+ * True, false, or null: it takes more than what is at hand. `at` is the index in the roster, `header` the indexed header fields, as far
+ * as they were read: empty where they were not, or are not indexed.
+ */
+export type Test = (index: number, at: number, header: string) => boolean | null
 
 const dayMs = 86_400_000
 const textBytesMax = 1024 * 1024
@@ -45,10 +48,10 @@ export function compile(key: SearchKey, scope: SearchScope): Test {
       return () => true
     case 'and': {
       const tests = key.keys.map((inner) => compile(inner, scope))
-      return (index, at) => {
+      return (index, at, header) => {
         let all: boolean | null = true
         for (const test of tests) {
-          const found = test(index, at)
+          const found = test(index, at, header)
           if (found === false) return false
           if (found === null) all = null
         }
@@ -57,17 +60,17 @@ export function compile(key: SearchKey, scope: SearchScope): Test {
     }
     case 'or': {
       const [one, other] = [compile(key.keys[0], scope), compile(key.keys[1], scope)]
-      return (index, at) => {
-        const first = one(index, at)
+      return (index, at, header) => {
+        const first = one(index, at, header)
         if (first === true) return true
-        const second = other(index, at)
+        const second = other(index, at, header)
         return second === true ? true : first === null || second === null ? null : false
       }
     }
     case 'not': {
       const test = compile(key.key, scope)
-      return (index, at) => {
-        const found = test(index, at)
+      return (index, at, header) => {
+        const found = test(index, at, header)
         return found === null ? null : !found
       }
     }
@@ -95,7 +98,12 @@ export function compile(key: SearchKey, scope: SearchScope): Test {
     case 'messageId':
       return (index) => scope.messageId(index) === key.id
     case 'sent':
-    case 'header':
+      return (_index, _at, header) => (header === '' ? null : isSent(header, key))
+    case 'header': {
+      if (!indexedFields.has(key.name)) return () => null
+      const wanted = wantedText(key.value)
+      return (_index, _at, header) => (header === '' ? null : hasValue(header, key.name, wanted))
+    }
     case 'body':
     case 'text':
       return () => null
@@ -130,19 +138,17 @@ export async function matches(
       )
     case 'not':
       return !(await matches(key.key, at, compile(key.key, scope), scope, message))
-    case 'sent': {
-      const date = Date.parse(await headerText(message, 'date'))
-      return !Number.isNaN(date) && compareDay(date, key.compare, key.day)
-    }
+    case 'sent':
+      return isSent(await fieldsText(message, 'date'), key)
     case 'header':
-      return containsHeader(message, key.name, wantedText(key.value))
+      return hasValue(await fieldsText(message, key.name), key.name, wantedText(key.value))
     case 'body':
     case 'text': {
       const bytes = await message.message()
       return bytes !== null && containsText(bytes, key.value, key.kind === 'text')
     }
     default:
-      return test(message.index, at) ?? false
+      return test(message.index, at, '') ?? false
   }
 }
 
@@ -156,31 +162,54 @@ const fold = (text: string): string => text.toLowerCase()
 /** Strings of a command are bytes; what they mean is UTF-8. */
 const wantedText = (value: string): string => fold(Buffer.from(value, 'latin1').toString('utf8'))
 
-/** The bytes in which a field stands. */
-async function fieldBytes(message: Readable, name: string): Promise<Buffer> {
-  const header = indexedFields.has(name) ? message.header() : Buffer.alloc(0)
-  return header.length > 0 ? header : ((await message.message()) ?? Buffer.alloc(0))
+/** The text in which a field stands. */
+async function fieldsText(message: Readable, name: string): Promise<string> {
+  const header = indexedFields.has(name) ? message.header() : ''
+  return header !== '' ? header : ((await message.message()) ?? Buffer.alloc(0)).toString('latin1')
 }
 
-async function headerText(message: Readable, name: string): Promise<string> {
-  const bytes = await fieldBytes(message, name)
-  const field = findField(parseFields(bytes, 0, bytes.length), name)
-  return field === undefined ? '' : rawValue(bytes, field).toString('latin1').trim()
-}
-
-async function containsHeader(message: Readable, name: string, wanted: string): Promise<boolean> {
-  const bytes = await fieldBytes(message, name)
-  // Most do not have it: where nothing is encoded or folded, a look at the bytes tells.
-  if (wanted !== '') {
-    const text = bytes.toString('utf8')
-    if (!text.includes('=?') && !/\n[ \t]/.test(text) && !fold(text).includes(wanted)) return false
+/** The values of a field, unfolded. */
+function* valuesOf(text: string, name: string): Generator<string> {
+  const end = text.indexOf('\r\n\r\n')
+  for (const found of text.matchAll(fieldPattern(name))) {
+    if (end >= 0 && found.index > end) return
+    yield (found[1] ?? '').replace(/\r?\n/g, '').trim()
   }
-  return parseFields(bytes, 0, bytes.length).fields.some((field) => {
-    if (field.name !== name) return false
-    if (wanted === '') return true
-    const unfolded = Buffer.from(rawValue(bytes, field).toString('latin1').replace(/\r?\n/g, ''), 'latin1')
-    return fold(decodeHeaderText(unfolded)).includes(wanted)
-  })
+}
+
+function isSent(
+  text: string,
+  { compare, day }: { readonly compare: 'before' | 'on' | 'since'; readonly day: number },
+): boolean {
+  const [value = ''] = valuesOf(text, 'date')
+  const date = Date.parse(value)
+  return !Number.isNaN(date) && compareDay(date, compare, day)
+}
+
+/** Whether a value of the field, decoded, holds what is wanted. */
+function hasValue(text: string, name: string, wanted: string): boolean {
+  for (const value of valuesOf(text, name)) {
+    if (fold(value).includes(wanted)) return true
+    if (value.includes('=?') || /[\x80-\xff]/.test(value)) {
+      if (fold(decodeHeaderText(Buffer.from(value, 'latin1'))).includes(wanted)) return true
+    }
+  }
+  return false
+}
+
+const fieldPatterns = new Map<string, RegExp>()
+const fieldPatternsMax = 100
+
+/** A field with its continuation lines (RFC 5322 section 2.2). */
+function fieldPattern(name: string): RegExp {
+  let pattern = fieldPatterns.get(name)
+  if (pattern === undefined) {
+    const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    pattern = new RegExp(`(?:^|(?<=\\n))${literal}[ \\t]*:([^\\n]*(?:\\n[ \\t][^\\n]*)*)`, 'gi')
+    if (fieldPatterns.size >= fieldPatternsMax) fieldPatterns.clear()
+    fieldPatterns.set(name, pattern)
+  }
+  return pattern
 }
 
 function containsText(bytes: Buffer, value: string, withHeader: boolean): boolean {

@@ -37,11 +37,11 @@ export type Entry = {
 }
 
 /** Form of the database; one of another form is made anew from the log. */
-const version = 2
+const version = 3
 
 export function openTables(db: DatabaseSync): void {
   // The log is the truth: what a power cut takes from this file is read again.
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;')
+  db.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;')
   if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) !== version) {
     db.exec(`DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS progress; DROP TABLE IF EXISTS mailboxes;
       DROP TABLE IF EXISTS messages; PRAGMA user_version = ${version};`)
@@ -51,11 +51,11 @@ export function openTables(db: DatabaseSync): void {
     CREATE TABLE IF NOT EXISTS mailboxes (id INTEGER PRIMARY KEY, name TEXT NOT NULL, folder TEXT NOT NULL,
       partition INTEGER NOT NULL, subscribed INTEGER NOT NULL, messages INTEGER NOT NULL, unseen INTEGER NOT NULL,
       bytes INTEGER NOT NULL, uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL, expires_from INTEGER NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS messages (mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, copy TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS messages (key INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, copy TEXT NOT NULL,
       message_id TEXT NOT NULL, size INTEGER NOT NULL, received_at INTEGER NOT NULL, flags TEXT NOT NULL,
       modseq INTEGER NOT NULL, object TEXT NOT NULL, block_offset INTEGER NOT NULL, block_length INTEGER NOT NULL,
       record_index INTEGER NOT NULL, expires_at INTEGER NOT NULL, header BLOB NOT NULL, structure TEXT NOT NULL,
-      envelope TEXT NOT NULL, preview TEXT NOT NULL, sha256 BLOB, PRIMARY KEY (mailbox, uid)) STRICT, WITHOUT ROWID;
+      envelope TEXT NOT NULL, preview TEXT NOT NULL, sha256 BLOB) STRICT;
     CREATE UNIQUE INDEX IF NOT EXISTS by_copy ON messages (mailbox, copy);`)
 }
 
@@ -95,6 +95,15 @@ export const toEntry = (row: Row): Entry => ({
   preview: String(row['preview']),
   sha256: row['sha256'] instanceof Uint8Array ? Buffer.from(row['sha256']) : null,
 })
+
+/** The messages of a mailbox stand together, in the order of their UIDs: a listing reads one page after the other. */
+export const keyOf = (mailbox: number, uid: number): number => mailbox * 2 ** 32 + uid
+
+/** From one UID to another, both included. */
+export const keysOf = (mailbox: number, from = 0, to = 0xffffffff): [number, number] => [
+  keyOf(mailbox, from),
+  keyOf(mailbox, Math.min(to, 0xffffffff)),
+]
 
 export const mailboxUpsert = `INSERT INTO mailboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   name = excluded.name, subscribed = excluded.subscribed, messages = excluded.messages, unseen = excluded.unseen,

@@ -19,6 +19,8 @@ import { Roster } from './roster.ts'
 import {
   type Changing,
   type Entry,
+  keyOf,
+  keysOf,
   type Mailbox,
   mailboxRow,
   mailboxUpsert,
@@ -270,8 +272,9 @@ export class MailboxView {
   #add(mailbox: Changing, entry: Omit<Entry, 'flags'> & { flags: readonly string[]; expiresAt: number }): void {
     const flags = entry.flags.join(' ')
     const { changes } = this.#prepare(
-      'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     ).run(
+      keyOf(mailbox.id, entry.uid),
       mailbox.id,
       entry.uid,
       entry.copy,
@@ -313,11 +316,10 @@ export class MailboxView {
     const before = this.#prepare('SELECT uid, flags FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox.id, copy)
     if (before === undefined) return false
     const flags = all.join(' ')
-    this.#prepare('UPDATE messages SET flags = ?, modseq = ? WHERE mailbox = ? AND uid = ?').run(
+    this.#prepare('UPDATE messages SET flags = ?, modseq = ? WHERE key = ?').run(
       flags,
       modseq,
-      mailbox.id,
-      Number(before['uid']),
+      keyOf(mailbox.id, Number(before['uid'])),
     )
     mailbox.unseen += Number(isUnseen(flags)) - Number(isUnseen(String(before['flags'])))
     mailbox.highestModseq = Math.max(mailbox.highestModseq, modseq)
@@ -333,7 +335,7 @@ export class MailboxView {
     )
     if (before === undefined) return
     const uid = Number(before['uid'])
-    this.#prepare('DELETE FROM messages WHERE mailbox = ? AND uid = ?').run(mailbox.id, uid)
+    this.#prepare('DELETE FROM messages WHERE key = ?').run(keyOf(mailbox.id, uid))
     mailbox.messages--
     mailbox.bytes -= Number(before['size'])
     if (isUnseen(String(before['flags']))) mailbox.unseen--
@@ -344,7 +346,7 @@ export class MailboxView {
   }
 
   #drop(mailbox: Changing): void {
-    this.#prepare('DELETE FROM messages WHERE mailbox = ?').run(mailbox.id)
+    this.#prepare('DELETE FROM messages WHERE key BETWEEN ? AND ?').run(...keysOf(mailbox.id))
     this.#prepare('DELETE FROM mailboxes WHERE id = ?').run(mailbox.id)
     this.#mailboxes.delete(mailbox.id)
     if (this.#byName.get(mailbox.name) === mailbox) this.#byName.delete(mailbox.name)
@@ -359,17 +361,21 @@ export class MailboxView {
     let dropped = 0
     for (const mailbox of [...this.#mailboxes.values()]) {
       if (mailbox.expiresFrom > now) continue
-      const rows = this.#prepare('SELECT uid, flags, size FROM messages WHERE mailbox = ? AND expires_at <= ?').all(
-        mailbox.id,
-        now,
-      )
+      const rows = this.#prepare(
+        'SELECT uid, flags, size FROM messages WHERE key BETWEEN ? AND ? AND expires_at <= ?',
+      ).all(...keysOf(mailbox.id), now)
       dropped += rows.length
       if (rows.length >= mailbox.messages) {
         this.#drop(mailbox)
         continue
       }
-      this.#prepare('DELETE FROM messages WHERE mailbox = ? AND expires_at <= ?').run(mailbox.id, now)
-      const next = this.#prepare('SELECT min(expires_at) AS next FROM messages WHERE mailbox = ?').get(mailbox.id)
+      this.#prepare('DELETE FROM messages WHERE key BETWEEN ? AND ? AND expires_at <= ?').run(
+        ...keysOf(mailbox.id),
+        now,
+      )
+      const next = this.#prepare('SELECT min(expires_at) AS next FROM messages WHERE key BETWEEN ? AND ?').get(
+        ...keysOf(mailbox.id),
+      )
       mailbox.expiresFrom = Number(next?.['next'])
       mailbox.messages -= rows.length
       for (const row of rows) {
@@ -424,9 +430,9 @@ export class MailboxView {
     if (roster === undefined) {
       roster = new Roster(Math.ceil((this.#mailboxes.get(id)?.messages ?? 0) * 1.1))
       const statement = this.#prepare(
-        'SELECT uid, flags, modseq, size, received_at FROM messages WHERE mailbox = ? ORDER BY uid',
+        'SELECT uid, flags, modseq, size, received_at FROM messages WHERE key BETWEEN ? AND ? ORDER BY key',
       )
-      for (const row of statement.iterate(id)) {
+      for (const row of statement.iterate(...keysOf(id))) {
         roster.push({
           uid: Number(row['uid']),
           flags: String(row['flags']),
@@ -442,31 +448,30 @@ export class MailboxView {
   }
 
   entry(mailbox: number, uid: number): Entry | null {
-    const row = this.#prepare('SELECT * FROM messages WHERE mailbox = ? AND uid = ?').get(mailbox, uid)
+    const row = this.#prepare('SELECT * FROM messages WHERE key = ?').get(keyOf(mailbox, uid))
     return row === undefined ? null : toEntry(row)
   }
 
   /** Entries between two UIDs, both included, ascending; at most `limit`. */
   entries(mailbox: number, from: number, to: number, limit: number): Entry[] {
-    return this.#prepare('SELECT * FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?')
-      .all(mailbox, from, to, limit)
+    return this.#prepare('SELECT * FROM messages WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?')
+      .all(...keysOf(mailbox, from, to), limit)
       .map(toEntry)
   }
 
-  /** One column of such entries, which is much cheaper. */
+  /** One column of such entries, as UTF-8 (bytes that are none become U+FFFD), which is much cheaper. */
   *column(
-    name: 'header' | 'envelope' | 'structure' | 'preview' | 'copy' | 'message_id',
+    name: 'header' | 'envelope' | 'structure' | 'preview' | 'message_id',
     mailbox: number,
     from: number,
     to: number,
-  ): Generator<readonly [uid: number, value: string | Uint8Array]> {
+  ): Generator<readonly [uid: number, value: string]> {
     const statement = this.#prepare(
-      `SELECT uid, ${name} AS value FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid`,
+      `SELECT uid, CAST(${name} AS TEXT) FROM messages WHERE key BETWEEN ? AND ? ORDER BY key`,
     )
+    statement.setReturnArrays(true)
     // All at once: a statement that is being read must not outlive a turn of the event loop.
-    for (const row of statement.all(mailbox, from, to)) {
-      yield [Number(row['uid']), row['value'] as string | Uint8Array] // TEXT and BLOB columns.
-    }
+    yield* statement.all(...keysOf(mailbox, from, to)) as unknown as [number, string][] // INTEGER and TEXT.
   }
 
   /** Bytes of all folders together. */

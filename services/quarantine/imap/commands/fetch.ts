@@ -209,7 +209,7 @@ class Fetching {
       while (row.done !== true && row.value[0] < uid) row = rows.next()
       const at = this.#at(index)
       if (at < 0 || row.done === true || row.value[0] !== uid) continue
-      const value = String(row.value[1])
+      const [, value] = row.value
       if (value === '' && kind !== 'PREVIEW') {
         missing.push(index)
         continue
@@ -288,15 +288,19 @@ class Fetching {
     const { reader, audit } = this.#session.ports
     let bytes: Buffer | null = null
     let root: Part | null = null
-    const message = async (): Promise<{ bytes: Buffer; root: Part } | null> => {
+    const content = async (): Promise<Buffer | null> => {
       if (bytes === null) {
         bytes = await reader.message(entry.location)
         const { account } = this.#session
         if (bytes !== null && account !== null) audit(account, 'read', entry.messageId, this.#selected.mailbox.name)
       }
-      if (bytes === null) return null
-      root ??= parseMime(bytes)
-      return { bytes, root }
+      return bytes
+    }
+    const message = async (): Promise<{ bytes: Buffer; root: Part } | null> => {
+      const read = await content()
+      if (read === null) return null
+      root ??= parseMime(read)
+      return { bytes: read, root }
     }
     const pieces: (string | Buffer)[] = []
     const add = (text: string): void => {
@@ -358,6 +362,9 @@ class Fetching {
           let data: Buffer | null
           if (fromIndex) {
             data = fieldsOf(entry.header, parseFields(entry.header, 0, entry.header.length), section.fields, true)
+          } else if (section.part.length === 0 && section.text === '') {
+            data = await content()
+            if (data === null) return null
           } else {
             const read = await message()
             if (read === null) return null
