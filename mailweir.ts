@@ -42,8 +42,6 @@ program
 
 for (const [name, description] of [
   ['forward', 'sends every original to the legacy system'],
-  ['quarantine', 'packs classified copies into segments and indexes them'],
-  ['imap', 'serves the quarantine to mail programs'],
   ['console', 'serves the page and the API'],
 ] as const) {
   program
@@ -51,6 +49,42 @@ for (const [name, description] of [
     .description(description)
     .action(async () => end((await import('#cli/commands/service.ts')).runService(name, configFile())))
 }
+
+const quarantine = program
+  .command('quarantine')
+  .description('packs classified copies into segments and indexes them')
+  .action(async () => end((await import('#cli/commands/service.ts')).runService('quarantine', configFile())))
+
+quarantine
+  .command('verify')
+  .description('reads stored messages again and compares them with what the index says of them')
+  .option('--sample <percent>', 'of the messages that are read', whole, 100)
+  .action(async (options) => end((await import('#cli/commands/verify.ts')).runVerify(configFile(), options)))
+
+const imap = program
+  .command('imap')
+  .description('serves the quarantine to mail programs')
+  .action(async () => end((await import('#cli/commands/service.ts')).runService('imap', configFile())))
+
+imap
+  .command('user')
+  .description('accounts of the file of IMAP_ACCOUNTS')
+  .command('add')
+  .description('a line for that file; the password is read from the standard input')
+  .argument('<name>')
+  .option('--read-only', 'may change nothing')
+  .option('--tops <names>', 'may see only these top levels, such as Bounces,Complaints')
+  .option('--file <file>', 'appends the line to this file; absent: prints it')
+  .action(async (name: string, options) =>
+    end((await import('#cli/commands/imap-user.ts')).runImapUserAdd(name, options)),
+  )
+
+program
+  .command('erase')
+  .description("removes every stored copy of one person's mail, and leaves a signed record")
+  .requiredOption('--address <address>', 'wherever it stands: envelope, verdict, header, text')
+  .option('--dry-run', 'only say what would go')
+  .action(async (options) => end((await import('#cli/commands/erase.ts')).runErase(configFile(), options)))
 
 program
   .command('classify')

@@ -7,7 +7,7 @@ import { systemCode } from '#lib/runtime/errors.ts'
 
 const certificateDays = 3_650
 
-function readOrNull(path: string): Buffer | null {
+export function readOrNull(path: string): Buffer | null {
   try {
     return readFileSync(path)
   } catch (error) {
@@ -17,7 +17,7 @@ function readOrNull(path: string): Buffer | null {
 }
 
 /** Only its owner may read it. `wx`: of two processes that start at once one makes it, the other reads it. */
-function keep(path: string, content: string): Buffer {
+export function keep(path: string, content: string): Buffer {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
     writeFileSync(path, content, { mode: 0o600, flag: 'wx' })

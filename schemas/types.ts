@@ -296,7 +296,7 @@ export type Index = {
   readonly mailbox: string
   /** Message id. */
   readonly messageId: string
-  /** added, flags, expunged. */
+  /** added, flags, expunged; moved: its copy stands at another location. */
   readonly type: string
   /** Epoch milliseconds. */
   readonly at: number
@@ -308,7 +308,7 @@ export type Index = {
   readonly receivedAt: number
   /** added: of the message. */
   readonly sha256: Buffer | null
-  /** added. */
+  /** added, moved. */
   readonly location: Location | null
   /** added: when the store may drop it, epoch milliseconds. */
   readonly expiresAt: number

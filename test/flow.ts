@@ -158,7 +158,13 @@ export async function checkTrace(flow: Flow, id: string, message: TestMessage): 
     )
     return found.trace.some((step) => step.type === 'stored') && found
   })
-  assert.deepEqual(known.trace.map((step) => step.type).sort(), ['accepted', 'classified', 'forwarded', 'read', 'stored'])
+  assert.deepEqual(known.trace.map((step) => step.type).sort(), [
+    'accepted',
+    'classified',
+    'forwarded',
+    'read',
+    'stored',
+  ])
   const raw = await fetch(`http://127.0.0.1:${flow.ports.console}/api/messages/${id}/raw`)
   assert.equal(sha256(Buffer.from(await raw.arrayBuffer())), sha256(message.content))
 }

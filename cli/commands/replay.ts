@@ -2,7 +2,7 @@
  * `mailweir replay`: a stretch of mail.raw, by time, through the present classifier. The verdicts go to a topic of their own; no
  * consumer group is touched, nothing is sent, and what was known before stays as it is.
  */
-import type { Log } from '#lib/log/log.ts'
+import type { Log, LogRecord } from '#lib/log/log.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
@@ -96,6 +96,7 @@ export async function replay(
   const behind = await log.admin.offsetsAt('mail.raw', options.to)
   const events = await log.admin.offsetsAt('mail.events', options.from)
   const eventEnds = new Map((await log.admin.offsets('mail.events')).map(({ partition, end }) => [partition, end]))
+  const erased = await erasedIds(ports, events, eventEnds)
   const summary = { messages: 0, changed: 0, unknown: 0, undecodable: 0, topic }
   for (const { partition, earliest, end } of raw) {
     const known = new KnownVerdicts(ports, partition, events.get(partition) ?? 0n, eventEnds.get(partition) ?? 0n)
@@ -114,6 +115,7 @@ export async function replay(
           summary.undecodable++
           continue
         }
+        if (erased.has(message.id)) continue
         const position = { partition, offset: Number(record.offset) }
         const result = await again(message, position, await known.at(position.offset), options.classify, ports)
         summary.messages++
@@ -133,6 +135,28 @@ export async function replay(
     await known.close()
   }
   return summary
+}
+
+/** What was erased does not come back, while mail.raw still has it. */
+async function erasedIds(
+  { log, codec }: ReplayPorts,
+  from: ReadonlyMap<number, bigint>,
+  to: ReadonlyMap<number, bigint>,
+): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>()
+  for await (const record of recordsOf(log.read('mail.events', { from, to }))) {
+    try {
+      const { type, messageId } = codec.decode('event', record.value)
+      if (type === 'erased') ids.add(messageId)
+    } catch (error) {
+      if (error instanceof MailweirError && error.retriable) throw error
+    }
+  }
+  return ids
+}
+
+async function* recordsOf(batches: AsyncIterable<readonly LogRecord[]>): AsyncGenerator<LogRecord> {
+  for await (const records of batches) yield* records
 }
 
 async function again(

@@ -16,6 +16,11 @@ export const objectsSettings = {
     meaning: 'secret of the access key',
     secret: true,
   }),
+  s3Encryption: setting.choice('S3_ENCRYPTION', ['none', 'AES256', 'aws:kms'], 'none', {
+    meaning:
+      'encryption that the store is asked for with each object: SSE-S3 (AES256) or SSE-KMS; none: what the bucket does by itself',
+  }),
+  s3KmsKey: setting.optionalText('S3_KMS_KEY', { meaning: "id of the key for aws:kms; absent: the account's own" }),
   s3RequestMs: setting.integer('S3_REQUEST_MS', 15_000, {
     unit: 'milliseconds',
     min: 100,

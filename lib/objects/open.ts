@@ -24,6 +24,7 @@ export async function openObjects(
       values.awsAccessKeyId === null || values.awsSecretAccessKey === null
         ? null
         : { accessKeyId: values.awsAccessKeyId, secretAccessKey: values.awsSecretAccessKey },
+    encryption: values.s3Encryption === 'none' ? null : { algorithm: values.s3Encryption, kmsKey: values.s3KmsKey },
     requestTimeoutMs: values.s3RequestMs,
   })
 }

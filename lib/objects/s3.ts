@@ -35,6 +35,8 @@ export type S3Options = {
   /** Absent: the SDK's own chain (environment, web identity, instance). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly requestTimeoutMs: number
+  /** What the store is asked to encrypt with; absent or null: what the bucket does by itself. */
+  readonly encryption?: { readonly algorithm: 'AES256' | 'aws:kms'; readonly kmsKey: string | null } | null
 }
 
 /** The least that S3 takes as a part. */
@@ -48,9 +50,15 @@ class S3Objects implements Objects {
   readonly adapter = 's3'
   readonly #client: S3Client
   readonly #bucket: string
+  readonly #encryption: { ServerSideEncryption?: 'AES256' | 'aws:kms'; SSEKMSKeyId?: string }
 
   constructor(options: S3Options) {
     this.#bucket = options.bucket
+    const { algorithm, kmsKey } = options.encryption ?? {}
+    this.#encryption = {
+      ...(algorithm !== undefined && { ServerSideEncryption: algorithm }),
+      ...(algorithm === 'aws:kms' && typeof kmsKey === 'string' && { SSEKMSKeyId: kmsKey }),
+    }
     this.#client = new S3Client({
       region: options.region,
       ...(options.endpoint === null ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
@@ -125,6 +133,7 @@ class S3Objects implements Objects {
             Body: bytes,
             ContentLength: bytes.length,
             IfNoneMatch: '*',
+            ...this.#encryption,
           }),
         )
         return 'stored'
@@ -150,7 +159,7 @@ class S3Objects implements Objects {
       )
       const upload = new Upload({
         client: this.#client,
-        params: { Bucket: this.#bucket, Key: key, Body: counted },
+        params: { Bucket: this.#bucket, Key: key, Body: counted, ...this.#encryption },
         partSize: partBytes,
         queueSize: 1,
         leavePartsOnError: false,

@@ -178,6 +178,16 @@ export class EventView {
     }
   }
 
+  /** Of a message that was erased its place and its counts stay, and nothing of what stood in it. */
+  #erase({ messageId, position: { partition, offset } }: Event): void {
+    this.#prepare(
+      `UPDATE messages SET client = '', reverse_path = '', recipient = '', reply = '', address = '', subject = '', location = ''
+       WHERE partition = ? AND offset = ?`,
+    ).run(partition, offset)
+    this.#prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
+    this.#prepare("DELETE FROM events WHERE id = ? AND json_extract(step, '$.type') <> 'erased'").run(messageId)
+  }
+
   #applyOne(event: Event, record: LogRecord): void {
     const { partition, offset } = event.position
     // Where the beginning of mail.events is gone, the books are opened at the first message whose acceptance is told.
@@ -191,6 +201,9 @@ export class EventView {
       record.offset,
       JSON.stringify(step(event)),
     )
+    // What people do with a copy (read, hold) is a step of the trace, and no message of its own.
+    if (partition < 0) return
+    if (event.type === 'erased') return this.#erase(event)
     this.#prepare('INSERT INTO messages (partition, offset, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
       partition,
       offset,

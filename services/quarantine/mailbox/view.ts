@@ -13,7 +13,7 @@ import type { LogRecord } from '#lib/log/log.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Codec } from '#schemas/codec.ts'
-import type { Folder, Index } from '#schemas/types.ts'
+import type { Folder, Index, Location } from '#schemas/types.ts'
 import { holdFolder } from './folders.ts'
 import { Roster } from './roster.ts'
 import {
@@ -211,6 +211,7 @@ export class MailboxView {
       }
     } else if (entry.type === 'flags') this.#reflag(mailbox, entry.messageId, entry.flags, modseq)
     else if (entry.type === 'expunged') this.#expunge(mailbox, entry.messageId, modseq)
+    else if (entry.type === 'moved' && entry.location !== null) this.#move(mailbox, entry.messageId, entry.location)
   }
 
   #folder(entry: Folder, partition: number): void {
@@ -343,6 +344,13 @@ export class MailboxView {
     const gone = this.#gone.get(mailbox.id) ?? new Set()
     this.#gone.set(mailbox.id, gone.add(uid))
     this.#dirty.add(mailbox)
+  }
+
+  /** Its copy stands elsewhere now; nothing that a client sees has changed. */
+  #move(mailbox: Changing, copy: string, location: Location): void {
+    this.#prepare(
+      'UPDATE messages SET object = ?, block_offset = ?, block_length = ?, record_index = ? WHERE mailbox = ? AND copy = ?',
+    ).run(location.object, location.blockOffset, location.blockLength, location.recordIndex, mailbox.id, copy)
   }
 
   #drop(mailbox: Changing): void {
