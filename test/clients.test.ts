@@ -1,6 +1,6 @@
 /** Mail programs as people have them, against the facade: Python's imaplib, mbsync, mutt, curl, imapflow (as a webmail would). */
 import assert from 'node:assert/strict'
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -8,23 +8,13 @@ import { promisify } from 'node:util'
 import { ImapFlow } from 'imapflow'
 import { listenSettings, type Ports, type Running, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { sha256, testMessages } from '#lib/testing/messages.ts'
+import { programMissing } from '#lib/testing/programs.ts'
 import { sendAll } from '#lib/testing/send.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
 import { ledgerOf } from './flow.ts'
 
 const exec = promisify(execFile)
-const has = (program: string, ...args: string[]): boolean => {
-  try {
-    execFileSync(program, args, { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-const missing = (program: string, argument: string, what: string): string | false =>
-  has(program, argument) ? false : `no ${program}: install ${what}`
-
 /** NULs are left out here: mbsync and mutt keep mail in files of lines. */
 const messages = testMessages(66).filter(({ content }) => !content.includes(0))
 const password = 'a password with "quotes" and spaces'
@@ -56,7 +46,7 @@ describe('mail programs', () => {
   })
 
   it('imaplib lists, searches, fetches whole and in parts, and sets flags', {
-    skip: missing('python3', '--version', 'python3'),
+    skip: programMissing('python3', '--version', 'python3'),
   }, async () => {
     const { stdout } = await exec('python3', [
       join(import.meta.dirname, 'imap_client.py'),
@@ -73,7 +63,7 @@ describe('mail programs', () => {
   })
 
   it('mbsync fetches every message into a Maildir, and nothing the second time', {
-    skip: missing('mbsync', '--version', 'isync'),
+    skip: programMissing('mbsync', '--version', 'isync'),
   }, async () => {
     const maildir = join(folder.path, 'maildir')
     mkdirSync(maildir)
@@ -122,7 +112,7 @@ SyncState *
   })
 
   it('mutt opens a mailbox, reads every header and copies messages out of it', {
-    skip: missing('mutt', '-v', 'mutt'),
+    skip: programMissing('mutt', '-v', 'mutt'),
   }, async () => {
     const home = join(folder.path, 'mutt-home')
     // Without this folder mutt asks whether to make it.
