@@ -10,10 +10,8 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { LogRecord } from '#lib/log/log.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
-import type { Logger } from '#lib/runtime/logger.ts'
-import type { Codec } from '#schemas/codec.ts'
 import type { Folder, Index, Location } from '#schemas/types.ts'
+import { type DecodePorts, decodeRecord } from './decode.ts'
 import { holdFolder } from './folders.ts'
 import { Roster } from './roster.ts'
 import {
@@ -31,12 +29,9 @@ import {
 
 export type { Entry, Mailbox }
 
-export type ViewOptions = {
+export type ViewOptions = DecodePorts & {
   /** Empty: a temporary database that goes with the process. */
   readonly path: string
-  readonly codec: Codec
-  readonly logger: Logger
-  undecodable(): void
 }
 
 const uidMax = 0xffffffff
@@ -117,7 +112,7 @@ export class MailboxView {
   /** Records of `mail.index`, of one partition. */
   applyIndex(records: readonly LogRecord[]): void {
     this.#batch(records, (record) => {
-      const entry = this.#decode('index', record)
+      const entry = decodeRecord('index', record, this.#options)
       if (entry !== null) this.#index(entry, record)
     })
   }
@@ -127,7 +122,7 @@ export class MailboxView {
     this.#batch(records, (record) => {
       if (record.value === null) this.#ended(record)
       else {
-        const entry = this.#decode('folder', record)
+        const entry = decodeRecord('folder', record, this.#options)
         if (entry?.type === 'folder') this.#folder(entry, record.partition)
         else if (entry?.type === 'message') this.#copy(entry, record)
       }
@@ -177,26 +172,6 @@ export class MailboxView {
     const changed = new Set([...this.#dirty].map(({ id }) => id))
     this.#dirty.clear()
     if (changed.size > 0) for (const listener of this.#listeners) listener(changed)
-  }
-
-  #decode<N extends 'index' | 'folder'>(name: N, record: LogRecord): (N extends 'index' ? Index : Folder) | null {
-    try {
-      return this.#options.codec.decode(name, record.value) as N extends 'index' ? Index : Folder // By its name.
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) throw error
-      this.#options.undecodable()
-      this.#options.logger.error(
-        {
-          event: 'record.undecodable',
-          topic: record.topic,
-          partition: record.partition,
-          offset: record.offset.toString(),
-          err: error,
-        },
-        'an index record cannot be read: it is passed over',
-      )
-      return null
-    }
   }
 
   #index(entry: Index, record: LogRecord): void {
