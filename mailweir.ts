@@ -80,6 +80,16 @@ imap
   )
 
 program
+  .command('audit')
+  .description("the legacy system's own suppression list (CSV) against what the mail says")
+  .argument('<file>', '- is the standard input')
+  .addOption(new Option('--json', 'a line of JSON for each finding, then the sums').conflicts('csv'))
+  .option('--csv', 'the findings as CSV')
+  .action(async (file: string, options) =>
+    end((await import('#cli/commands/audit.ts')).runAudit(configFile(), file, options)),
+  )
+
+program
   .command('erase')
   .description("removes every stored copy of one person's mail, and leaves a signed record")
   .requiredOption('--address <address>', 'wherever it stands: envelope, verdict, header, text')

@@ -5,6 +5,7 @@
  */
 
 export const errorCodes = {
+  AUDIT_LIST_WRONG: 'a suppression list is no CSV with a column of addresses',
   SETTINGS_WRONG: 'a setting is missing or has a value that is not allowed',
   LOG_UNAVAILABLE: 'the record log did not acknowledge in time',
   LOG_CLOSED: 'the record log was closed while a call was under way',

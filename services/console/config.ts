@@ -1,6 +1,7 @@
 /** Settings of the console. */
 import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import * as setting from '#lib/runtime/settings.ts'
+import { defaultPolicy, parsePolicy } from './suppressions/policy.ts'
 
 export const consoleSettings = {
   consoleListen: setting.listen('CONSOLE_LISTEN', '127.0.0.1:8080', { meaning: 'page, API, health and metrics' }),
@@ -8,6 +9,18 @@ export const consoleSettings = {
     meaning:
       'whoever asks for the page or the API has to know it (Bearer, or the password of Basic); needed where CONSOLE_LISTEN is not on loopback',
     secret: true,
+  }),
+  consoleTokens: setting.json('CONSOLE_TOKENS', '[]', {
+    meaning: 'further tokens with a role: viewer (reads), operator (changes, too) or admin; CONSOLE_TOKEN is an admin',
+    expected: 'a JSON array of {"name", "role", "token"}, each token of 16 characters or more',
+    check: parseTokens,
+    secret: true,
+  }),
+  suppressionPolicy: setting.json('SUPPRESSION_POLICY', JSON.stringify(defaultPolicy), {
+    meaning:
+      'what suppresses an address, and for how many days (0: no end; null: it does not); soft bounces after "count" of them in "days"',
+    expected: '{"hard": days, "complaint": days, "optOut": days, "soft": {"count", "days", "holds"}}',
+    check: parsePolicy,
   }),
   consoleDays: setting.integer('CONSOLE_DAYS', 30, {
     unit: 'days',
@@ -23,6 +36,19 @@ export const consoleSettings = {
   }),
 } as const
 
+export type Role = 'viewer' | 'operator' | 'admin'
+export type Token = { readonly name: string; readonly role: Role; readonly token: string }
+
+function parseTokens(value: unknown): readonly Token[] | null {
+  if (!Array.isArray(value) || value.length > 1_000) return null
+  for (const entry of value) {
+    const { name, role, token } = (entry ?? {}) as Record<string, unknown>
+    if (typeof name !== 'string' || typeof token !== 'string' || !/^\S{16,}$/.test(token)) return null
+    if (role !== 'viewer' && role !== 'operator' && role !== 'admin') return null
+  }
+  return value
+}
+
 export type ConsoleConfig = setting.Values<typeof consoleSettings>
 
 /** A console that others can reach shows people's mail: it has to ask for a token. */
@@ -32,7 +58,7 @@ export function checkConsole(values: ConsoleConfig): readonly setting.Problem[] 
       { variable: 'CONSOLE_TOKEN', line: 'CONSOLE_TOKEN=(hidden): expected 16 characters or more, and no blanks' },
     ]
   }
-  if (values.consoleToken === '' && !isLoopbackHost(values.consoleListen.host)) {
+  if (values.consoleToken === '' && values.consoleTokens.length === 0 && !isLoopbackHost(values.consoleListen.host)) {
     return [
       {
         variable: 'CONSOLE_TOKEN',

@@ -5,6 +5,11 @@ export type ConsoleMetrics = ReturnType<typeof consoleMetrics>
 
 export const consoleMetrics = (metrics: Metrics) => ({
   applied: metrics.counter('mailweir_console_events_total', 'Events that the view of the console applied.'),
+  suppressions: metrics.counter(
+    'mailweir_console_suppressions_total',
+    'Changes of suppressions, by the state that they led to.',
+    ['state'],
+  ),
   undecodable: metrics.counter(
     'mailweir_console_undecodable_total',
     'Records of mail.events that could not be read and were passed over.',

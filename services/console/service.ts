@@ -15,11 +15,13 @@ import { persist } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
+import { event } from '#schemas/events.ts'
 import type { Location } from '#schemas/types.ts'
 import { createApp } from './app.ts'
 import type { ConsoleConfig } from './config.ts'
 import { type Ledger, type LedgerGroups, readLedger } from './ledger.ts'
 import { consoleMetrics } from './metrics.ts'
+import { SuppressionBook } from './suppressions/book.ts'
 import { EventView } from './view/view.ts'
 
 export type ConsolePorts = {
@@ -46,6 +48,8 @@ const evictMs = 60_000
 const catchUpMs = 2_000
 const ledgerMs = 500
 const dayMs = 86_400_000
+/** An event of no message. */
+const nowhere = { partition: -1, offset: -1 }
 
 export function startConsole(config: ConsoleConfig, ports: ConsolePorts): Console {
   return new ConsoleService(config, ports)
@@ -61,6 +65,7 @@ class ConsoleService implements Console {
   readonly #metrics: ReturnType<typeof consoleMetrics>
   readonly #view: EventView
   readonly #reader: SegmentReader
+  readonly #suppressions: SuppressionBook
   readonly #waiting = new Set<() => void>()
   #progress = new Map<number, bigint>()
   #app: FastifyInstance | null = null
@@ -83,6 +88,10 @@ class ConsoleService implements Console {
       logger: ports.logger,
       undecodable: () => this.#metrics.undecodable.inc(),
     })
+    this.#suppressions = new SuppressionBook(config.suppressionPolicy, {
+      ...ports,
+      changed: (state) => this.#metrics.suppressions.inc({ state }),
+    })
     this.done = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -97,7 +106,14 @@ class ConsoleService implements Console {
       view: this.#view,
       logger,
       now: () => clock.now(),
-      token: this.#config.consoleToken,
+      suppressions: this.#suppressions,
+      tokens: [
+        ...(this.#config.consoleToken === ''
+          ? []
+          : [{ name: 'console', role: 'admin' as const, token: this.#config.consoleToken }]),
+        ...this.#config.consoleTokens,
+      ],
+      changed: ({ person }, what, of) => this.#changed(person.name, what, of),
       ledger: () => this.#readLedger(),
       raw: (message) => this.#raw(message),
       health: async (path) => {
@@ -136,6 +152,7 @@ class ConsoleService implements Console {
     this.port = await listenOn(this.#app.server, this.#config.consoleListen, 'CONSOLE_LISTEN')
     logger.info({ event: 'console.listening', port: this.port }, 'serving the console')
     await this.#caughtUp(ends, null)
+    await this.#suppressions.ready
     this.#isCaughtUp = true
   }
 
@@ -221,6 +238,26 @@ class ConsoleService implements Console {
     return null
   }
 
+  /** A person's change is an event, and a line of the log. */
+  #changed(person: string, what: string, of: string): void {
+    const { log, codec, clock, logger } = this.#ports
+    logger.info({ event: 'console.changed', user: person, what }, 'a person changed something')
+    const value = codec.encode(
+      'event',
+      event({
+        messageId: '',
+        type: what,
+        at: clock.now(),
+        service: 'console',
+        position: nowhere,
+        detail: `${person} ${of}`,
+      }),
+    )
+    log.append('mail.events', { key: person, value }).catch((err: unknown) => {
+      logger.warn({ event: 'console.audit.failed', err }, 'an event was not appended')
+    })
+  }
+
   isReady(): boolean {
     return this.#isCaughtUp && this.#stopped === null && this.#ports.log.isReady()
   }
@@ -236,6 +273,7 @@ class ConsoleService implements Console {
     if (this.#eviction !== null) clearInterval(this.#eviction)
     await this.ready.catch(() => {})
     await this.#app?.close()
+    await this.#suppressions.stop()
     await this.#follower?.stop()
     this.#view.close()
     this.#end.resolve()

@@ -13,6 +13,7 @@ import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Codec } from '#schemas/codec.ts'
 import type { Event, Location } from '#schemas/types.ts'
+import { Rollups } from './rollups.ts'
 
 export type ViewOptions = {
   /** Empty: a temporary database that goes with the process. */
@@ -59,6 +60,13 @@ export type MessageQuery = {
   readonly kind?: string | undefined
   readonly reason?: string | undefined
   readonly state?: string | undefined
+  readonly domain?: string | undefined
+  readonly campaign?: string | undefined
+  /** Words of the diagnostic or the subject. */
+  readonly text?: string | undefined
+  /** Received from then on, and before then; epoch milliseconds. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
   /** Cursor: messages older than this one. */
   readonly before?: { readonly receivedAt: number; readonly partition: number; readonly offset: number } | undefined
   readonly limit: number
@@ -66,6 +74,22 @@ export type MessageQuery = {
 
 const noCounts: Counts = { forwarded: 0, deferred: 0, dead: 0, classified: 0, stored: 0, undecodable: 0 }
 const addressesMax = 50
+/** Form of the database; one of another form is made anew from the log. */
+const version = 2
+const tables = ['progress', 'bases', 'counts', 'minutes', 'messages', 'addresses', 'events', 'hours', 'words']
+const wordsMax = 2_000
+/** Messages that a search for words looks at: the first that the index gives. */
+const foundMax = 20_000
+/** Of the index of words. */
+const rowOf = (partition: number, offset: number): number => partition * 2 ** 40 + offset
+/** All words, each by its beginning; nothing of what a person writes is syntax. */
+const wordsOf = (text: string): string =>
+  text
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '')
+    .slice(0, 20)
+    .map((word) => `"${word}"*`)
+    .join(' ') || '""'
 /** A trace is cut here: a message deferred for days has many steps that say the same. */
 export const traceMax = 500
 const evictMax = 10_000
@@ -74,13 +98,24 @@ export class EventView {
   readonly #db: DatabaseSync
   readonly #options: ViewOptions
   readonly #statements = new Map<string, StatementSync>()
+  readonly rollups: Rollups
+  /** Events applied since this process started. */
+  applied = 0
 
   constructor(options: ViewOptions) {
     this.#options = options
     if (options.path !== '') mkdirSync(dirname(options.path), { recursive: true })
     this.#db = new DatabaseSync(options.path)
     // The log is the truth: what a power cut takes from this file is read again.
-    this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;
+    this.#db.exec(
+      'PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;',
+    )
+    if (Number(this.#db.prepare('PRAGMA user_version').get()?.['user_version']) !== version) {
+      this.#db.exec(
+        `${tables.map((name) => `DROP TABLE IF EXISTS ${name};`).join(' ')} PRAGMA user_version = ${version};`,
+      )
+    }
+    this.#db.exec(`
       CREATE TABLE IF NOT EXISTS progress (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS bases (partition INTEGER PRIMARY KEY, base INTEGER NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS counts (partition INTEGER NOT NULL, entry TEXT NOT NULL, n INTEGER NOT NULL,
@@ -93,14 +128,17 @@ export class EventView {
         reply TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', variant TEXT NOT NULL DEFAULT '',
         reason TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
         mailbox TEXT NOT NULL DEFAULT '', location TEXT NOT NULL DEFAULT '', expires_at INTEGER NOT NULL DEFAULT 0,
-        undecodable INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
+        undecodable INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS by_id ON messages (id);
       CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
+      CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', contentless_delete=1);
       CREATE TABLE IF NOT EXISTS addresses (address TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
         PRIMARY KEY (address, partition, offset)) STRICT, WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS by_message ON addresses (partition, offset);
       CREATE TABLE IF NOT EXISTS events (id TEXT NOT NULL, at INTEGER NOT NULL, partition INTEGER NOT NULL,
         offset INTEGER NOT NULL, step TEXT NOT NULL, PRIMARY KEY (id, at, partition, offset)) STRICT, WITHOUT ROWID;`)
+    this.rollups = new Rollups(this.#db)
   }
 
   #prepare(sql: string): StatementSync {
@@ -126,7 +164,7 @@ export class EventView {
   /** Forgets everything: the log was made anew. */
   reset(): void {
     this.#db.exec(`DELETE FROM progress; DELETE FROM bases; DELETE FROM counts; DELETE FROM minutes;
-      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events;`)
+      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events; DELETE FROM hours; DELETE FROM words;`)
   }
 
   /** The ledger of a partition starts at this position of mail.raw; the first call counts. */
@@ -155,6 +193,7 @@ export class EventView {
       this.#db.exec('ROLLBACK')
       throw error
     }
+    this.applied += records.length
     return records.length
   }
 
@@ -185,6 +224,7 @@ export class EventView {
        WHERE partition = ? AND offset = ?`,
     ).run(partition, offset)
     this.#prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
+    this.#prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
     this.#prepare("DELETE FROM events WHERE id = ? AND json_extract(step, '$.type') <> 'erased'").run(messageId)
   }
 
@@ -218,7 +258,7 @@ export class EventView {
       )
     }
     const before = this.#prepare(
-      'SELECT state, kind, mailbox, undecodable FROM messages WHERE partition = ? AND offset = ?',
+      'SELECT state, kind, mailbox, undecodable, client FROM messages WHERE partition = ? AND offset = ?',
     ).get(partition, offset)
     if (before === undefined) return
     if (event.type === 'accepted') this.#accepted(event)
@@ -227,6 +267,11 @@ export class EventView {
       this.#classified(event)
       if (before['kind'] === '') {
         count('classified', 1)
+        this.rollups.count(event, String(before['client']))
+        const words = [event.subject, ...event.recipients.map(({ reply }) => reply)].join(' ').slice(0, wordsMax)
+        if (words.trim() !== '') {
+          this.#prepare('INSERT INTO words (rowid, text) VALUES (?, ?)').run(rowOf(partition, offset), words)
+        }
         this.#prepare('INSERT INTO minutes VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1').run(
           Math.floor(event.at / 60_000),
           event.kind,
@@ -281,7 +326,7 @@ export class EventView {
     const { partition, offset } = event.position
     const first = event.recipients[0]
     this.#prepare(
-      `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?,
+      `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?, domain = ?, campaign = ?,
         received_at = CASE received_at WHEN 0 THEN ? ELSE received_at END WHERE partition = ? AND offset = ?`,
     ).run(
       event.kind,
@@ -289,6 +334,8 @@ export class EventView {
       first?.reason ?? '',
       first?.address ?? '',
       event.subject,
+      (first?.address ?? '').replace(/^.*@/s, '').toLowerCase(),
+      event.original['campaign'] ?? '',
       event.at,
       partition,
       offset,
@@ -325,8 +372,10 @@ export class EventView {
       this.#prepare('DELETE FROM messages WHERE partition = ? AND offset = ?').run(partition, offset)
       this.#prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
       this.#prepare('DELETE FROM events WHERE id = ?').run(id)
+      this.#prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
     }
     this.#prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(before / 60_000))
+    this.rollups.forget(before)
     this.#db.exec('COMMIT')
     return rows.length
   }
@@ -382,6 +431,17 @@ export class EventView {
       where(
         '(partition, offset) IN (SELECT partition, offset FROM addresses WHERE address = ?)',
         query.address.toLowerCase(),
+      )
+    }
+    if (query.domain !== undefined) where('domain = ?', query.domain.toLowerCase())
+    if (query.campaign !== undefined) where('campaign = ?', query.campaign)
+    if (query.from !== undefined) where('received_at >= ?', query.from)
+    if (query.to !== undefined) where('received_at < ?', query.to)
+    if (query.text !== undefined) {
+      where(
+        '(partition, offset) IN (SELECT rowid / 1099511627776, rowid % 1099511627776 FROM words WHERE words MATCH ? LIMIT ?)',
+        wordsOf(query.text),
+        foundMax,
       )
     }
     if (query.before !== undefined) {

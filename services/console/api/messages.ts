@@ -1,0 +1,86 @@
+/** Messages: search, one with its trace, its content, its bytes. */
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { AppPorts } from '../app.ts'
+import { readContent } from '../content.ts'
+import type { MessageRow } from '../view/view.ts'
+
+const pageMax = 200
+const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }))
+const idParameter = Type.Object({ id: Type.String({ maxLength: 200 }) })
+const messagesQuery = Type.Object({
+  address: text(320),
+  kind: text(40),
+  reason: text(40),
+  state: Type.Optional(Type.Enum(['accepted', 'waiting', 'forwarded', 'dead'])),
+  domain: text(255),
+  campaign: text(300),
+  text: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'words of the diagnostic or the subject' }),
+  ),
+  from: Type.Optional(Type.Integer({ minimum: 0, description: 'epoch milliseconds' })),
+  to: Type.Optional(Type.Integer({ minimum: 0 })),
+  before: Type.Optional(
+    Type.String({ pattern: '^\\d{1,15}-\\d{1,6}-\\d{1,15}$', description: '`next` of the page before' }),
+  ),
+  limit: Type.Integer({ minimum: 1, maximum: pageMax, default: 50 }),
+})
+
+const unknown = { error: 'No message is known by this id' }
+
+export function messageRoutes(app: FastifyInstance, { view, raw }: AppPorts): void {
+  app.get(
+    '/api/messages',
+    { schema: { querystring: messagesQuery, summary: 'Messages, newest first' } },
+    async (request) => {
+      const { before, ...query } = request.query as Type.Static<typeof messagesQuery> // Checked by the schema.
+      const messages = view.messages({ ...query, before: before === undefined ? undefined : parseCursor(before) })
+      const last = messages.at(-1)
+      return { messages, next: messages.length < query.limit || last === undefined ? null : cursorOf(last) }
+    },
+  )
+  app.get(
+    '/api/messages/:id',
+    { schema: { params: idParameter, summary: 'A message with its trace' } },
+    async (request, reply) => {
+      const { id } = request.params as { id: string } // Checked by the schema.
+      const message = view.message(id)
+      if (message === null) return reply.code(404).send(unknown)
+      return { ...message, trace: view.trace(id) }
+    },
+  )
+  app.get(
+    '/api/messages/:id/raw',
+    { schema: { params: idParameter, summary: 'The exact bytes' } },
+    async (request, reply) => {
+      const { id } = request.params as { id: string } // Checked by the schema.
+      const message = view.message(id)
+      if (message === null) return reply.code(404).send(unknown)
+      const bytes = await raw(message)
+      if (bytes === null) return reply.code(410).send({ error: 'The message is no longer stored' })
+      return reply
+        .type('message/rfc822')
+        .header('content-disposition', `attachment; filename="${id.replace(/[^A-Za-z0-9-]/g, '_')}.eml"`)
+        .send(bytes)
+    },
+  )
+  app.get(
+    '/api/messages/:id/content',
+    { schema: { params: idParameter, summary: 'What a person reads, as text' } },
+    async (request, reply) => {
+      const { id } = request.params as { id: string } // Checked by the schema.
+      const message = view.message(id)
+      if (message === null) return reply.code(404).send(unknown)
+      const bytes = await raw(message)
+      if (bytes === null) return reply.code(410).send({ error: 'The message is no longer stored' })
+      return readContent(bytes)
+    },
+  )
+}
+
+const cursorOf = (row: MessageRow): string => `${row.receivedAt}-${row.partition}-${row.offset}`
+
+function parseCursor(cursor: string): { receivedAt: number; partition: number; offset: number } {
+  const [receivedAt = 0, partition = 0, offset = 0] = cursor.split('-').map(Number)
+  return { receivedAt, partition, offset }
+}

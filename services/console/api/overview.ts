@@ -1,0 +1,101 @@
+/** Counts: the ledger, kinds, series by any dimension with the stretch before, tables of two; and what is new, as it comes (SSE). */
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { AppPorts } from '../app.ts'
+import { dimensions } from '../view/rollups.ts'
+
+const hourMs = 3_600_000
+const streamsMax = 100
+const streamMs = 1_000
+
+const dimension = Type.Enum([...dimensions])
+const text = Type.Optional(Type.String({ maxLength: 300 }))
+const overviewQuery = Type.Object({ hours: Type.Integer({ minimum: 1, maximum: 24 * 366, default: 24 }) })
+const seriesQuery = Type.Object({
+  by: dimension,
+  hours: Type.Integer({ minimum: 1, maximum: 24 * 366, default: 24 }),
+  to: Type.Optional(Type.Integer({ minimum: 0, description: 'epoch milliseconds; absent: now' })),
+  step: Type.Enum(['hour', 'day'], { default: 'hour' }),
+  limit: Type.Integer({ minimum: 1, maximum: 50, default: 10 }),
+  kind: text,
+  variant: text,
+  reason: text,
+  domain: text,
+  system: text,
+  campaign: text,
+  customer: text,
+  network: text,
+})
+const tableQuery = Type.Object({
+  rows: dimension,
+  columns: dimension,
+  kind: Type.String({ maxLength: 40, default: 'bounce' }),
+  hours: Type.Integer({ minimum: 1, maximum: 24 * 366, default: 24 }),
+})
+
+export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
+  const { view } = ports
+  app.get('/api/ledger', { schema: { summary: 'Accepted against forwarded, waiting, dead, stored' } }, () =>
+    ports.ledger(),
+  )
+  app.get('/api/overview', { schema: { querystring: overviewQuery, summary: 'Messages by kind' } }, async (request) => {
+    const { hours } = request.query as { hours: number } // Checked by the schema.
+    return { hours, kinds: view.kindsSince(ports.now() - hours * hourMs) }
+  })
+  app.get(
+    '/api/series',
+    {
+      schema: {
+        querystring: seriesQuery,
+        summary: 'Counts over time of the largest values of a dimension, beside the stretch before',
+      },
+    },
+    async (request) => {
+      const { by, hours, to = ports.now(), step, limit, ...where } = request.query as Type.Static<typeof seriesQuery> // Checked by the schema.
+      return view.rollups.series(by as (typeof dimensions)[number], {
+        from: to - hours * hourMs,
+        to,
+        stepMs: step === 'day' ? 24 * hourMs : hourMs,
+        limit,
+        where,
+      })
+    },
+  )
+  app.get(
+    '/api/table',
+    { schema: { querystring: tableQuery, summary: 'Counts of two dimensions, such as reason by mail system' } },
+    async (request) => {
+      const { rows, columns, kind, hours } = request.query as Type.Static<typeof tableQuery> // Checked by the schema.
+      const [row, column] = [rows, columns] as [(typeof dimensions)[number], (typeof dimensions)[number]]
+      return { cells: view.rollups.table(row, column, { from: ports.now() - hours * hourMs, to: ports.now(), kind }) }
+    },
+  )
+  let streams = 0
+  app.get(
+    '/api/events',
+    { schema: { summary: 'Server-sent events: `change` whenever the view has news' } },
+    (request, reply) => {
+      if (streams >= streamsMax) return reply.code(503).send({ error: 'Too many streams are open' })
+      streams++
+      reply.hijack()
+      const response = reply.raw
+      for (const [name, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) response.setHeader(name, value)
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      let told = -1
+      const tell = (): void => {
+        const now = view.applied
+        // What is not read yet is not added to.
+        if (now === told || response.writableNeedDrain) return
+        told = now
+        response.write(`event: change\ndata: ${now}\n\n`)
+      }
+      tell()
+      const timer = setInterval(tell, streamMs)
+      request.raw.once('close', () => {
+        clearInterval(timer)
+        streams--
+      })
+    },
+  )
+}

@@ -1,0 +1,187 @@
+/**
+ * The audit of the black box: the legacy system's own suppression list against what the mail says. Pure but for the reading of the
+ * list.
+ */
+import { Readable } from 'node:stream'
+import { type CsvError, parse } from 'csv-parse'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import type { Suppression } from '#schemas/types.ts'
+
+/** A line of the list. */
+export type Listed = {
+  readonly line: number
+  readonly address: string
+  readonly at: number | null
+  readonly reason: string
+}
+
+export type Finding = {
+  readonly address: string
+  /** supported: mail says so, too; unsupported: no mail does; missed: mail says so, the list does not have it. */
+  readonly finding: 'supported' | 'unsupported' | 'missed'
+  /** Ours; empty: none. */
+  readonly cause: string
+  /** Of the list. */
+  readonly reason: string
+  /** Milliseconds from the first mail that says so to the entry of the list; null: the list has no time. */
+  readonly lateMs: number | null
+  readonly evidence: readonly string[]
+}
+
+export type AuditSummary = {
+  readonly listed: number
+  readonly supported: number
+  readonly unsupported: number
+  readonly missed: number
+  /** Of the supported with a time, by how much the list came after the mail. */
+  readonly late: { readonly count: number; readonly medianMs: number; readonly mostMs: number }
+  readonly byReason: readonly { readonly reason: string; readonly supported: number; readonly unsupported: number }[]
+  readonly missedByCause: readonly { readonly cause: string; readonly addresses: number }[]
+}
+
+const addressNames = ['email', 'address', 'recipient', 'e-mail', 'email_address', 'emailaddress', 'mail']
+const timeNames = ['since', 'date', 'created', 'created_at', 'time', 'timestamp', 'suppressed_at', 'added']
+const reasonNames = ['reason', 'cause', 'type', 'status', 'category']
+const rowBytesMax = 64 * 1024
+const rowsMax = 20_000_000
+
+/**
+ * Reads a CSV list (RFC 4180) with a header line that names a column of addresses; `,`, `;` and tab are told apart.
+ * @throws {MailweirError} AUDIT_LIST_WRONG, with line and column
+ */
+export async function* readList(source: AsyncIterable<Buffer | string>): AsyncGenerator<Listed> {
+  const parser = parse({
+    bom: true,
+    delimiter: [',', ';', '\t'],
+    max_record_size: rowBytesMax,
+    relax_column_count: false,
+    skip_empty_lines: true,
+    trim: true,
+    info: true,
+  })
+  const input = Readable.from(source, { objectMode: false })
+  input.on('error', (error) => parser.destroy(error))
+  input.pipe(parser)
+  let columns: { address: number; at: number; reason: number } | null = null
+  let rows = 0
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+      if (columns === null) {
+        const names = record.map((name) => name.toLowerCase())
+        const find = (wanted: readonly string[]): number => names.findIndex((name) => wanted.includes(name))
+        columns = { address: find(addressNames), at: find(timeNames), reason: find(reasonNames) }
+        if (columns.address < 0)
+          throw wrong(info.lines, 1, `expected a header line with one of ${addressNames.join(', ')}`)
+        continue
+      }
+      if (++rows > rowsMax) throw wrong(info.lines, 1, `more than ${rowsMax} lines`)
+      const address = (record[columns.address] ?? '').toLowerCase()
+      if (!/^[^\s@]+@[^\s@]+$/.test(address))
+        throw wrong(info.lines, columns.address + 1, `${JSON.stringify(address.slice(0, 80))} is no address`)
+      const time = columns.at < 0 ? '' : (record[columns.at] ?? '')
+      const at = time === '' ? null : timeIn(time)
+      if (time !== '' && at === null)
+        throw wrong(info.lines, columns.at + 1, `${JSON.stringify(time.slice(0, 40))} is no time`)
+      yield {
+        line: info.lines,
+        address,
+        at,
+        reason: columns.reason < 0 ? '' : (record[columns.reason] ?? '').slice(0, 100),
+      }
+    }
+    if (columns === null) throw wrong(1, 1, 'the list is empty')
+  } catch (error) {
+    if (error instanceof MailweirError || !isCsvError(error)) throw error
+    throw wrong(Number(error['lines'] ?? 1), Number(error['column'] ?? 0) + 1, error.message)
+  } finally {
+    input.destroy()
+    parser.destroy()
+  }
+}
+
+const isCsvError = (error: unknown): error is CsvError =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('CSV_')
+
+const wrong = (line: number, column: number, what: string): MailweirError =>
+  new MailweirError('AUDIT_LIST_WRONG', `line ${line}, column ${column}: ${what}`, { fields: { line, column } })
+
+/** ISO 8601, or epoch seconds or milliseconds. */
+function timeIn(text: string): number | null {
+  if (/^\d{10}$/.test(text)) return Number(text) * 1000
+  if (/^\d{13}$/.test(text)) return Number(text)
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? null : at
+}
+
+/** What was not decided by mail is a person's word, and no evidence. */
+const isEvident = (known: Suppression): boolean => known.cause !== 'person' && known.state === 'suppressed'
+
+export async function audit(
+  list: AsyncIterable<Listed>,
+  book: { get(address: string): Suppression | null; all(): Iterable<Suppression> },
+  found: (finding: Finding) => void,
+): Promise<AuditSummary> {
+  const listed = new Set<string>()
+  const late: number[] = []
+  const byReason = new Map<string, { supported: number; unsupported: number }>()
+  let [supported, unsupported, missed] = [0, 0, 0]
+  for await (const { address, at, reason } of list) {
+    if (listed.has(address)) continue
+    listed.add(address)
+    const known = book.get(address)
+    const isSupported = known !== null && isEvident(known)
+    const lateMs = isSupported && at !== null ? at - known.since : null
+    if (isSupported) supported++
+    else unsupported++
+    if (lateMs !== null) late.push(lateMs)
+    const of = byReason.get(reason) ?? { supported: 0, unsupported: 0 }
+    if (byReason.size < 1_000 || byReason.has(reason)) byReason.set(reason, of)
+    if (isSupported) of.supported++
+    else of.unsupported++
+    found({
+      address,
+      finding: isSupported ? 'supported' : 'unsupported',
+      cause: known?.cause ?? '',
+      reason,
+      lateMs,
+      evidence: known?.evidence ?? [],
+    })
+  }
+  const missedByCause = new Map<string, number>()
+  for (const known of book.all()) {
+    if (!isEvident(known) || listed.has(known.address)) continue
+    missed++
+    missedByCause.set(known.cause, (missedByCause.get(known.cause) ?? 0) + 1)
+    found({
+      address: known.address,
+      finding: 'missed',
+      cause: known.cause,
+      reason: '',
+      lateMs: null,
+      evidence: known.evidence,
+    })
+  }
+  late.sort((a, b) => a - b)
+  return {
+    listed: listed.size,
+    supported,
+    unsupported,
+    missed,
+    late: {
+      count: late.filter((ms) => ms > 0).length,
+      medianMs: late[Math.floor(late.length / 2)] ?? 0,
+      mostMs: late.at(-1) ?? 0,
+    },
+    byReason: [...byReason]
+      .map(([reason, counts]) => ({ reason, ...counts }))
+      .sort((a, b) => b.supported + b.unsupported - a.supported - a.unsupported),
+    missedByCause: [...missedByCause].map(([cause, addresses]) => ({ cause, addresses })),
+  }
+}
+
+/** A cell that no spreadsheet takes for a formula, quoted as RFC 4180 has it. */
+export function csvCell(value: string | number): string {
+  const text = String(value)
+  const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}

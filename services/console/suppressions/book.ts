@@ -1,0 +1,247 @@
+/**
+ * The suppressions as `mail.suppressions` tells them, and the consumer that adds to them from `mail.events`. The topic is a set: the
+ * newest record of an address is its state. So the book is read from its start each time.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { Consumer, Follower, Log, LogRecord } from '#lib/log/log.ts'
+import { partitionOf } from '#lib/log/partition.ts'
+import type { Clock } from '#lib/runtime/clock.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
+import type { Codec } from '#schemas/codec.ts'
+import { fewPartitions } from '#schemas/topics.ts'
+import type { Event, Suppression } from '#schemas/types.ts'
+import { byPerson, causesOf, next, type Policy } from './policy.ts'
+
+export const suppressionsGroup = 'suppressions'
+
+export type BookPorts = {
+  readonly log: Log
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Told of each state that changed. */
+  changed(state: string): void
+}
+
+export type SuppressionQuery = {
+  readonly state?: string | undefined
+  readonly cause?: string | undefined
+  /** Addresses that contain this. */
+  readonly text?: string | undefined
+  /** Cursor: addresses behind this one. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+const windowRecords = 500
+
+export class SuppressionBook {
+  readonly ready: Promise<void>
+  readonly #db = new DatabaseSync('')
+  readonly #ports: BookPorts
+  readonly #policy: Policy
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #progress = new Map<number, bigint>()
+  readonly #waiting = new Set<() => void>()
+  /** One change after the other for each address: each starts from the state that the one before made. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  #follower: Follower | null = null
+  #consumer: Consumer | null = null
+
+  constructor(policy: Policy, ports: BookPorts) {
+    this.#policy = policy
+    this.#ports = ports
+    this.#db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+      CREATE TABLE suppressions (address TEXT PRIMARY KEY, state TEXT NOT NULL, cause TEXT NOT NULL, since INTEGER NOT NULL,
+        until INTEGER NOT NULL, count INTEGER NOT NULL, evidence TEXT NOT NULL, note TEXT NOT NULL) STRICT, WITHOUT ROWID;`)
+    this.ready = this.#start()
+    this.ready.catch(() => {})
+  }
+
+  async #start(): Promise<void> {
+    const { log } = this.#ports
+    const ends = await log.admin.offsets('mail.suppressions')
+    for (const { partition, earliest } of ends) this.#progress.set(partition, earliest)
+    this.#follower = log.follow({
+      topic: 'mail.suppressions',
+      from: new Map(),
+      apply: (records) => {
+        for (const record of records) this.#apply(record)
+        const last = records.at(-1)
+        if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
+        for (const waiter of this.#waiting) waiter()
+      },
+    })
+    for (const { partition, end } of ends) await this.#reached(partition, end)
+    this.#consumer = log.consume({
+      group: suppressionsGroup,
+      topics: ['mail.events'],
+      windowRecords,
+      windowBytes: 16 * 1024 * 1024,
+      assign: () => ({ process: (record) => this.#learn(record) }),
+    })
+    await this.#consumer.ready
+  }
+
+  async #reached(partition: number, offset: bigint): Promise<void> {
+    while ((this.#progress.get(partition) ?? 0n) < offset) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer)
+          this.#waiting.delete(done)
+          resolve()
+        }
+        const timer = setTimeout(done, 500)
+        this.#waiting.add(done)
+      })
+    }
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  #apply(record: LogRecord): void {
+    if (record.value === null) {
+      this.#prepare('DELETE FROM suppressions WHERE address = ?').run(record.key ?? '')
+      return
+    }
+    try {
+      this.#put(this.#ports.codec.decode('suppression', record.value))
+    } catch (error) {
+      if (error instanceof MailweirError && error.retriable) throw error
+      this.#ports.logger.error(
+        {
+          event: 'record.undecodable',
+          topic: record.topic,
+          partition: record.partition,
+          offset: record.offset.toString(),
+          err: error,
+        },
+        'a suppression cannot be read: it is passed over',
+      )
+    }
+  }
+
+  #put(given: Suppression): void {
+    this.#prepare('INSERT OR REPLACE INTO suppressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(
+      given.address,
+      given.state,
+      given.cause,
+      given.since,
+      given.until,
+      given.count,
+      JSON.stringify(given.evidence),
+      given.note,
+    )
+  }
+
+  // ---- changes ------------------------------------------------------------------------------------------------------
+
+  async #learn(record: LogRecord): Promise<void> {
+    let event: Event
+    try {
+      event = this.#ports.codec.decode('event', record.value)
+    } catch (error) {
+      if (error instanceof MailweirError && error.retriable) throw error
+      return // The view has counted it.
+    }
+    if (event.type === 'erased') return
+    const { messageId, at } = event
+    await Promise.all(
+      causesOf(event).map(({ address, cause }) =>
+        this.#change(address, (known) => next(known, { address, cause, messageId, at }, this.#policy)),
+      ),
+    )
+  }
+
+  /** A person's word. */
+  set(address: string, state: 'suppressed' | 'lifted', note: string): Promise<Suppression | null> {
+    const at = this.#ports.clock.now()
+    return this.#change(address.toLowerCase(), (known) =>
+      byPerson(known, { address: address.toLowerCase(), state, at, note }),
+    )
+  }
+
+  /** Appends what `make` makes of the known state, and shows it at once; null: nothing changed. */
+  async #change(address: string, make: (known: Suppression | null) => Suppression | null): Promise<Suppression | null> {
+    const before = this.#turns.get(address) ?? Promise.resolve()
+    const turn = before
+      .catch(() => {})
+      .then(async () => {
+        const made = make(this.get(address))
+        if (made === null) return null
+        await this.#ports.log.append('mail.suppressions', {
+          key: address,
+          partition: partitionOf(address, fewPartitions),
+          value: this.#ports.codec.encode('suppression', made),
+        })
+        this.#put(made)
+        this.#ports.changed(made.state)
+        return made
+      })
+    this.#turns.set(address, turn)
+    try {
+      return await turn
+    } finally {
+      if (this.#turns.get(address) === turn) this.#turns.delete(address)
+    }
+  }
+
+  // ---- questions ----------------------------------------------------------------------------------------------------
+
+  get(address: string): Suppression | null {
+    const row = this.#prepare('SELECT * FROM suppressions WHERE address = ?').get(address.toLowerCase())
+    return row === undefined ? null : toSuppression(row)
+  }
+
+  /** In the order of their addresses. */
+  list({ state, cause, text, after = '', limit }: SuppressionQuery): Suppression[] {
+    const conditions = ['address > ?']
+    const values: string[] = [after]
+    if (state !== undefined) conditions.push('state = ?')
+    if (state !== undefined) values.push(state)
+    if (cause !== undefined) conditions.push('cause = ?')
+    if (cause !== undefined) values.push(cause)
+    if (text !== undefined) conditions.push('instr(address, ?) > 0')
+    if (text !== undefined) values.push(text.toLowerCase())
+    return this.#prepare(`SELECT * FROM suppressions WHERE ${conditions.join(' AND ')} ORDER BY address LIMIT ?`)
+      .all(...values, limit)
+      .map(toSuppression)
+  }
+
+  counts(): { readonly state: string; readonly cause: string; readonly addresses: number }[] {
+    return this.#prepare('SELECT state, cause, count(*) AS n FROM suppressions GROUP BY state, cause')
+      .all()
+      .map((row) => ({ state: String(row['state']), cause: String(row['cause']), addresses: Number(row['n']) }))
+  }
+
+  isReady(): boolean {
+    return this.#consumer?.isReady() === true
+  }
+
+  async stop(): Promise<void> {
+    await this.ready.catch(() => {})
+    await this.#consumer?.stop()
+    await this.#follower?.stop()
+    this.#statements.clear()
+    this.#db.close()
+  }
+}
+
+const toSuppression = (row: Readonly<Record<string, unknown>>): Suppression => ({
+  address: String(row['address']),
+  state: String(row['state']),
+  cause: String(row['cause']),
+  since: Number(row['since']),
+  until: Number(row['until']),
+  count: Number(row['count']),
+  evidence: JSON.parse(String(row['evidence'])) as string[], // As #put wrote it.
+  note: String(row['note']),
+})
