@@ -1,10 +1,11 @@
-/** The page in a real browser. */
+/** The page in a real browser: every page, at the width of a desk and of a phone, checked by axe; mail made to attack it; its flows. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
-import { chromium } from 'playwright-core'
-import { listenSettings, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
+import { after, before, describe, it } from 'node:test'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { listenSettings, type Ports, type Running, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { testMessages } from '#lib/testing/messages.ts'
 import { sendAll } from '#lib/testing/send.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
@@ -12,58 +13,174 @@ import { until } from '#lib/testing/wait.ts'
 import { ledgerOf } from './flow.ts'
 
 const browserPath = '/usr/bin/chromium'
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** Where pictures of the pages go; absent: nowhere. */
+const pictures = process.env['PAGE_PICTURES']
+const widths = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } } as const
 
-describe('the page', { skip: existsSync(browserPath) ? false : 'no chromium: install chromium' }, () => {
-  it('shows the ledger, the kinds and the messages, refreshes itself, and opens a trace', async () => {
-    using folder = temporaryFolder()
-    const { ports, settings } = await listenSettings()
-    await using _mailweir = startMailweir(['up'], {
-      ...settings,
-      DATA_DIR: join(folder.path, 'data'),
-      SEGMENT_MS: '100',
-    })
-    await whenReady(_mailweir, ports.console)
-    const hostile = {
-      ...(testMessages(1)[0] as ReturnType<typeof testMessages>[0]),
-      content: Buffer.from(
-        'Subject: <img src=x onerror=alert(1)>\r\nFrom: a@remote.example\r\n\r\n<script>alert(2)</script>\r\n',
-      ),
-    }
-    await sendAll(ports.smtp, [...testMessages(24), hostile])
-    await until('all is stored', async () => (await ledgerOf(ports)).stored === 25)
-    const browser = await chromium.launch({
+const [plain] = testMessages(1)
+const attack = (content: string) => ({ ...(plain as NonNullable<typeof plain>), content: Buffer.from(content) })
+const attacks = [
+  'Subject: <img src=x onerror=alert(1)>\r\nFrom: a@remote.example\r\n\r\n<script>alert(2)</script>\r\n',
+  'From: MAILER-DAEMON@"><script>alert(3)</script>.example\r\nSubject: Undelivered Mail\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; hurt@victim.example\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 <svg onload=alert(4)> user unknown\r\n\r\n--b--\r\n',
+  'Subject: file\r\nFrom: a@remote.example\r\nContent-Type: application/x; name="<b onmouseover=alert(5)>.html"\r\nContent-Disposition: attachment; filename="\'\\"><img src=x onerror=alert(6)>.html"\r\n\r\nx\r\n',
+]
+
+describe('the page', {
+  skip: existsSync(browserPath) ? false : 'no chromium: install chromium',
+  timeout: 120_000,
+}, () => {
+  const folder = temporaryFolder()
+  const problems: string[] = []
+  let ports: Ports
+  let mailweir: Running
+  let browser: Browser
+  let page: Page
+
+  const go = async (hash: string, heading: string): Promise<void> => {
+    await page.goto(`http://127.0.0.1:${ports.console}/#/${hash}`)
+    await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+  }
+
+  before(async () => {
+    const listen = await listenSettings()
+    ports = listen.ports
+    mailweir = startMailweir(['up'], { ...listen.settings, DATA_DIR: join(folder.path, 'data'), SEGMENT_MS: '100' })
+    await whenReady(mailweir, ports.console)
+    await sendAll(ports.smtp, [...testMessages(24), ...attacks.map(attack)])
+    await until('all is stored', async () => (await ledgerOf(ports)).stored === 27)
+    browser = await chromium.launch({
       executablePath: browserPath,
       args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],
     })
-    try {
-      const page = await browser.newPage()
-      const problems: string[] = []
-      page.on('pageerror', (error) => problems.push(String(error)))
-      page.on('console', (message) => {
-        if (message.type() === 'error') problems.push(message.text())
-      })
-      page.on('dialog', (dialog) => {
-        problems.push(`dialog: ${dialog.message()}`)
-        void dialog.dismiss()
-      })
-      await page.goto(`http://127.0.0.1:${ports.console}/`)
-      await page.locator('#ledger td').first().filter({ hasText: '25' }).waitFor()
-      assert.equal(await page.locator('#ledger td').last().textContent(), 'yes')
-      assert.match((await page.locator('#kinds').textContent()) ?? '', /bounce/)
-      assert.equal(await page.locator('#messages tr').count(), 25)
-      // New mail shows without anybody asking.
-      await sendAll(ports.smtp, testMessages(1))
-      await page.locator('#ledger td').first().filter({ hasText: '26' }).waitFor({ timeout: 10_000 })
-      await page.locator('select[name=kind]').selectOption('bounce')
-      await page.locator('#messages tr').nth(11).waitFor({ state: 'detached' })
-      await page.locator('select[name=kind]').selectOption('')
-      await page.locator('#messages tr', { hasText: '<img' }).locator('button').click()
-      await page.locator('#trace li').nth(3).waitFor()
-      assert.match((await page.locator('#trace').textContent()) ?? '', /accepted[\s\S]*classified[\s\S]*stored/)
-      await page.locator('#content', { hasText: '<script>' }).waitFor()
-      assert.deepEqual(problems, [])
-    } finally {
-      await browser.close()
+    page = await browser.newPage()
+    page.on('pageerror', (error) => problems.push(String(error)))
+    page.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text())
+    })
+    page.on('dialog', (dialog) => {
+      problems.push(`dialog: ${dialog.message()}`)
+      void dialog.dismiss()
+    })
+  })
+  after(async () => {
+    await browser?.close()
+    await mailweir?.[Symbol.asyncDispose]()
+    folder[Symbol.dispose]()
+  })
+
+  it('shows the pipeline, the ledger and the kinds, and new mail without anybody asking', async () => {
+    await go('', 'Overview')
+    await page.locator('#ledger td').first().filter({ hasText: '27' }).waitFor()
+    assert.equal(await page.locator('#ledger td').last().textContent(), 'yes')
+    assert.match((await page.locator('#kinds').textContent()) ?? '', /bounce/)
+    await sendAll(ports.smtp, testMessages(1))
+    await page.locator('#ledger td').first().filter({ hasText: '28' }).waitFor({ timeout: 10_000 })
+  })
+
+  it('searches as one types, and opens a message with trace, verdict and content, all as text', async () => {
+    await go('messages', 'Messages')
+    await page.locator('#messages tr').nth(27).waitFor()
+    await page.locator('select[name=kind]').selectOption('bounce')
+    await page.locator('#messages tr').nth(14).waitFor({ state: 'detached' })
+    await page.locator('input[name=term]').fill('hurt@victim.example')
+    await page.locator('#messages tr').nth(1).waitFor({ state: 'detached' })
+    await page.locator('#messages a').first().click()
+    await page.getByRole('heading', { level: 1, name: 'Message' }).waitFor()
+    await page.locator('#recipients', { hasText: '<svg onload' }).waitFor()
+    await page.locator('#trace li').nth(3).waitFor()
+    assert.match((await page.locator('#trace').textContent()) ?? '', /accepted[\s\S]*classified[\s\S]*stored/)
+    await page.locator('#content', { hasText: 'Final-Recipient' }).waitFor()
+    await go('messages?text=onerror', 'Messages')
+    await page.locator('#messages tr', { hasText: '<img src=x' }).locator('a').click()
+    await page.locator('#content', { hasText: '<script>' }).waitFor()
+    await go('messages?text=file', 'Messages')
+    await page.locator('#messages a').first().click()
+    await page.locator('#content', { hasText: 'onerror=alert(6)' }).waitFor()
+    assert.deepEqual(problems, [])
+  })
+
+  it('suppresses what bounced, lets a person lift it and add another', async () => {
+    await go('suppressions', 'Suppressions')
+    const row = page.locator('#suppressions tr', { hasText: 'hurt@victim.example' })
+    await row.filter({ hasText: 'hard-bounce' }).waitFor()
+    await row.getByRole('button', { name: 'Lift' }).click()
+    await row.filter({ hasText: 'lifted' }).waitFor()
+    await page.locator('#add input[name=address]').fill('other@victim.example')
+    await page.locator('#add input[name=note]').fill('=cmd()')
+    await page.locator('#add button').click()
+    await page.locator('#suppressions tr', { hasText: 'other@victim.example' }).filter({ hasText: 'person' }).waitFor()
+  })
+
+  it('compares the list of the legacy system, and says where a list is wrong', async () => {
+    await go('audit', 'Audit')
+    const list = join(folder.path, 'list.csv')
+    const send = async (text: string): Promise<void> => {
+      writeFileSync(list, text)
+      await page.locator('#audit input').setInputFiles(list)
+      await page.locator('#audit button').click()
     }
+    await send('email,reason\nuser1@remote.example,bounce\nnobody@victim.example,<img src=x onerror=alert(7)>\n')
+    await page.locator('#sums li').nth(0).filter({ hasText: '2 in the list' }).waitFor()
+    await page
+      .locator('#findings tr', { hasText: 'nobody@victim.example' })
+      .filter({ hasText: 'unsupported' })
+      .waitFor()
+    problems.length = 0
+    await send('email\nnot an address\n')
+    await page.getByRole('alert').filter({ hasText: 'line 2, column 1' }).waitFor()
+    problems.length = 0 // Chromium says that the request was refused.
+  })
+
+  for (const [device, size] of Object.entries(widths)) {
+    it(`is accessible and fits on a ${device}`, async () => {
+      await page.setViewportSize(size)
+      for (const [hash, heading] of [
+        ['', 'Overview'],
+        ['messages', 'Messages'],
+        ['bounces', 'Bounces'],
+        ['campaigns', 'Campaigns'],
+        ['suppressions', 'Suppressions'],
+        ['audit', 'Audit'],
+      ] as const) {
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme })
+          await go(hash, heading)
+          await page.waitForTimeout(150)
+          // The page itself forbids scripts that are not its own; the browser's own tools are not bound by that.
+          await page.evaluate(axe)
+          const found = (await page.evaluate('axe.run()')) as {
+            violations: { id: string; nodes: { html: string }[] }[]
+          }
+          assert.deepEqual(
+            found.violations.map(({ id, nodes }) => `${hash} ${colorScheme} ${id}: ${nodes[0]?.html}`),
+            [],
+          )
+          const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+          assert.ok(Number(overflow) <= 0, `${hash} is ${overflow} px too wide`)
+          if (pictures !== undefined && colorScheme === (device === 'desk' ? 'light' : 'dark')) {
+            mkdirSync(pictures, { recursive: true })
+            await page.screenshot({ path: join(pictures, `${device}-${hash || 'overview'}.png`), fullPage: false })
+          }
+        }
+      }
+      assert.deepEqual(problems, [])
+    })
+  }
+
+  it('is small: what it loads, in all', async () => {
+    const sizes: number[] = []
+    page.on('response', (response) => {
+      if (!response.url().includes('/api/'))
+        void response.body().then(
+          (body) => sizes.push(body.length),
+          () => {},
+        )
+    })
+    await page.goto('about:blank')
+    await go('', 'Overview')
+    await page.waitForTimeout(300)
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    assert.ok(bytes > 10_000 && bytes < 150_000, `${bytes} bytes`)
   })
 })

@@ -1,0 +1,62 @@
+/** Questions to the API, and hooks that ask again when there is news. */
+import { useEffect, useState } from '/vendor/preact.js'
+
+/** @returns the JSON of an answer; throws an Error with what the API says is wrong */
+export async function ask(path, options = {}) {
+  const response = await fetch(path, { headers: { accept: 'application/json', ...options.headers }, ...options })
+  const body = await response.json()
+  if (!response.ok) throw new Error(body.error ?? `${response.status}`)
+  return body
+}
+
+const listeners = new Set()
+let connected = false
+
+/** Hears of news by server-sent events; a lost connection is made again by the browser. */
+function connect() {
+  if (connected) return
+  connected = true
+  const source = new EventSource('/api/events')
+  source.addEventListener('change', () => {
+    for (const listener of listeners) listener()
+  })
+}
+
+/** The answer to a question, asked again when there is news; `error` where it went wrong. Null: no question. */
+export function useAnswer(path, { live = true, version = 0 } = {}) {
+  const [state, setState] = useState({ path: null, data: null, error: null })
+  useEffect(() => {
+    if (path === null) return setState({ path, data: null, error: null })
+    let over = false
+    let asking = false
+    let again = false
+    const load = async () => {
+      if (asking) {
+        again = true
+        return
+      }
+      asking = true
+      try {
+        const data = await ask(path)
+        if (!over) setState({ path, data, error: null })
+      } catch (error) {
+        if (!over) setState((before) => ({ ...before, path, error: error.message }))
+      }
+      asking = false
+      if (again && !over) {
+        again = false
+        load()
+      }
+    }
+    load()
+    if (live) {
+      connect()
+      listeners.add(load)
+    }
+    return () => {
+      over = true
+      listeners.delete(load)
+    }
+  }, [path, live, version])
+  return state
+}

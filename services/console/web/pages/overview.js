@@ -1,0 +1,82 @@
+/** The pipeline as it is now, and what came in: kinds, reasons, domains, campaigns, each beside the stretch before. */
+import { html, useState } from '/vendor/preact.js'
+import { useAnswer } from '../api.js'
+import { Bars, Change, count, Hours, Problem, Table } from '../parts.js'
+
+/** ingest → log → forward, and classify → quarantine, with what each has done and what waits. */
+function Pipeline({ ledger }) {
+  const boxes = [
+    [10, 60, 'Accepted', ledger.accepted, ''],
+    [260, 10, 'Forwarded', ledger.forwarded, `${count(ledger.waiting)} waiting, ${count(ledger.dead)} dead`],
+    [260, 110, 'Classified', ledger.classified, `${count(ledger.undecodable)} undecodable`],
+    [510, 110, 'Stored', ledger.stored, `${count(ledger.storing)} being stored`],
+  ]
+  return html`<svg class="pipeline" viewBox="0 0 720 180" role="img" aria-label="Of ${count(ledger.accepted)} accepted messages ${count(ledger.forwarded)} were forwarded and ${count(ledger.stored)} stored">
+    <path d="M 190 85 C 225 85 225 45 258 45 M 190 95 C 225 95 225 140 258 140 M 440 140 L 508 140" class="flow" />
+    ${boxes.map(
+      ([x, y, title, number, more]) => html`<g>
+        <rect class="box" x=${x} y=${y} width="180" height="64" rx="6" />
+        <text x=${x + 12} y=${y + 22}>${title}</text>
+        <text class="figure" x=${x + 12} y=${y + 42}>${count(number)}</text>
+        <text class="small" x=${x + 12} y=${y + 57}>${more}</text>
+      </g>`,
+    )}
+  </svg>`
+}
+
+function Top({ title, by, hours, link }) {
+  const { data, error } = useAnswer(
+    `/api/series?by=${by}&hours=${hours}&step=day&limit=8${by === 'reason' ? '&kind=bounce' : ''}`,
+  )
+  const rows = (data?.series ?? []).filter(({ name }) => name !== '')
+  return html`<section>
+    <h2>${title}</h2>
+    <${Problem} error=${error} />
+    <${Table} caption=${title} rows=${rows} columns=${[
+      [title, ({ name }) => html`<a href=${link(name)}>${name}</a>`],
+      ['Messages', ({ total }) => count(total), 'number'],
+      ['Before', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
+    ]} />
+  </section>`
+}
+
+export function Overview() {
+  const [hours, setHours] = useState(24)
+  const ledger = useAnswer('/api/ledger')
+  const step = hours > 48 ? 'day' : 'hour'
+  const kinds = useAnswer(`/api/series?by=kind&hours=${hours}&step=${step}&limit=8`)
+  const now = ledger.data
+  return html`
+    <p id="status" role="status">${
+      now === null
+        ? (ledger.error ?? 'Loading…')
+        : `${now.current ? 'Up to date' : 'The view is behind the log'}; the books ${now.balanced ? 'balance' : 'DO NOT BALANCE'}`
+    }</p>
+    ${now === null ? null : html`<${Pipeline} ledger=${now} />`}
+    <section>
+      <h2>Ledger</h2>
+      <${Table} id="ledger" caption="Ledger" rows=${now === null ? [] : [now]} columns=${[
+        ...['accepted', 'forwarded', 'waiting', 'dead', 'classified', 'stored', 'storing', 'undecodable'].map(
+          (name) => [name[0].toUpperCase() + name.slice(1), (row) => count(row[name]), 'number'],
+        ),
+        ['Balanced', (row) => html`<span class=${row.balanced ? '' : 'bad'}>${row.balanced ? 'yes' : 'NO'}</span>`],
+      ]} />
+    </section>
+    <section>
+      <h2>Kinds</h2>
+      <${Hours} hours=${hours} onChange=${setHours} />
+      <${Problem} error=${kinds.error} />
+      ${kinds.data === null ? null : html`<${Bars} title="Messages by kind" step=${step} series=${kinds.data.series} steps=${kinds.data.steps} />`}
+      <${Table} id="kinds" caption="Messages by kind" rows=${kinds.data?.series ?? []} columns=${[
+        ['Kind', ({ name }) => html`<a href="#/messages?kind=${encodeURIComponent(name)}">${name}</a>`],
+        ['Messages', ({ total }) => count(total), 'number'],
+        ['Before', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
+      ]} />
+    </section>
+    <div class="columns">
+      <${Top} title="Reasons of bounces" by="reason" hours=${hours} link=${(name) => `#/messages?kind=bounce&reason=${encodeURIComponent(name)}`} />
+      <${Top} title="Receiving domains" by="domain" hours=${hours} link=${(name) => `#/messages?domain=${encodeURIComponent(name)}`} />
+      <${Top} title="Campaigns" by="campaign" hours=${hours} link=${(name) => `#/messages?campaign=${encodeURIComponent(name)}`} />
+      <${Top} title="Networks of clients" by="network" hours=${hours} link=${() => '#/messages'} />
+    </div>`
+}
