@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
-import { dimensions } from '../view/rollups.ts'
+import { type Dimension, dimensions, type Pair, pairs } from '../view/rollups.ts'
 
 const hourMs = 3_600_000
 const streamsMax = 100
@@ -18,17 +18,9 @@ const seriesQuery = Type.Object({
   step: Type.Enum(['hour', 'day'], { default: 'hour' }),
   limit: Type.Integer({ minimum: 1, maximum: 50, default: 10 }),
   kind: text,
-  variant: text,
-  reason: text,
-  domain: text,
-  system: text,
-  campaign: text,
-  customer: text,
-  network: text,
 })
 const tableQuery = Type.Object({
-  rows: dimension,
-  columns: dimension,
+  of: Type.Enum([...pairs], { description: 'rows/columns' }),
   kind: Type.String({ maxLength: 40, default: 'bounce' }),
   hours: Type.Integer({ minimum: 1, maximum: 24 * 366, default: 24 }),
 })
@@ -51,13 +43,13 @@ export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
       },
     },
     async (request) => {
-      const { by, hours, to = ports.now(), step, limit, ...where } = request.query as Type.Static<typeof seriesQuery> // Checked by the schema.
-      return view.rollups.series(by as (typeof dimensions)[number], {
+      const { by, hours, to = ports.now(), step, limit, kind } = request.query as Type.Static<typeof seriesQuery> // Checked by the schema.
+      return view.rollups.series(by as Dimension, {
         from: to - hours * hourMs,
         to,
         stepMs: step === 'day' ? 24 * hourMs : hourMs,
         limit,
-        where,
+        kind,
       })
     },
   )
@@ -65,9 +57,8 @@ export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
     '/api/table',
     { schema: { querystring: tableQuery, summary: 'Counts of two dimensions, such as reason by mail system' } },
     async (request) => {
-      const { rows, columns, kind, hours } = request.query as Type.Static<typeof tableQuery> // Checked by the schema.
-      const [row, column] = [rows, columns] as [(typeof dimensions)[number], (typeof dimensions)[number]]
-      return { cells: view.rollups.table(row, column, { from: ports.now() - hours * hourMs, to: ports.now(), kind }) }
+      const { of, kind, hours } = request.query as Type.Static<typeof tableQuery> // Checked by the schema.
+      return { cells: view.rollups.table(of as Pair, { from: ports.now() - hours * hourMs, to: ports.now(), kind }) }
     },
   )
   let streams = 0

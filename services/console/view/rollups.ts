@@ -1,7 +1,6 @@
 /**
- * Counts of verdicts by hour: kind, variant, reason, receiving domain, mail system, campaign, customer and the network of the client. A
- * day is the sum of its hours. What a stranger can make many of (domains, campaigns, networks) is bounded for each hour: what comes
- * on top is counted as `other`.
+ * Counts of verdicts by hour, for each dimension on its own and for a few pairs, each by kind. A day is the sum of its hours. What a
+ * stranger can make many of (domains, campaigns, networks) is bounded for each hour: what comes on top is counted as `other`.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Event } from '#schemas/types.ts'
@@ -9,29 +8,35 @@ import type { Event } from '#schemas/types.ts'
 export const dimensions = ['kind', 'variant', 'reason', 'domain', 'system', 'campaign', 'customer', 'network'] as const
 export type Dimension = (typeof dimensions)[number]
 
+/** Pairs that are counted together: rows and columns of tables. */
+export const pairs = ['reason/domain', 'reason/system', 'reason/campaign', 'kind/campaign'] as const
+export type Pair = (typeof pairs)[number]
+
 export type Series = {
   readonly name: string
   readonly total: number
+  /** What the stretch before, as long, came to. */
   readonly before: number
   readonly points: readonly number[]
 }
 
 const hourMs = 3_600_000
-/** Different values of one dimension in one hour. */
-const valuesMax = 2_000
+/** Different values of one dimension or pair in one hour. */
+const valuesMax = 5_000
 const valueMax = 120
-const rowsMax = 200_000
+/** Between the values of a pair. */
+const between = '\u001f'
 
 export class Rollups {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
-  /** Values known of each dimension in the hours that are being counted. */
-  readonly #known = new Map<number, { rows: number; values: Map<Dimension, Set<string>> }>()
+  /** Values known of each dimension and pair in the hours that are being counted. */
+  readonly #known = new Map<number, Map<string, Set<string>>>()
 
   constructor(db: DatabaseSync) {
     this.#db = db
-    db.exec(`CREATE TABLE IF NOT EXISTS hours (hour INTEGER NOT NULL, ${dimensions.map((name) => `${name} TEXT NOT NULL`).join(', ')},
-      n INTEGER NOT NULL, PRIMARY KEY (hour, ${dimensions.join(', ')})) STRICT, WITHOUT ROWID;`)
+    db.exec(`CREATE TABLE IF NOT EXISTS hours (dimension TEXT NOT NULL, hour INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+      n INTEGER NOT NULL, PRIMARY KEY (dimension, hour, kind, value)) STRICT, WITHOUT ROWID;`)
   }
 
   #prepare(sql: string): StatementSync {
@@ -58,42 +63,49 @@ export class Rollups {
       customer: event.original['customer'] ?? '',
       network: networkOf(client),
     }
-    const known = this.#hour(hour)
-    const values = dimensions.map((name) => {
-      const value = given[name].slice(0, valueMax)
-      const of = known.values.get(name) ?? new Set()
-      known.values.set(name, of)
-      if (value === '' || of.has(value)) return value
-      if (of.size >= valuesMax || known.rows >= rowsMax) return 'other'
-      of.add(value)
-      return value
-    })
-    const { changes } = this.#prepare(
-      `INSERT INTO hours VALUES (?, ${dimensions.map(() => '?').join(', ')}, 1) ON CONFLICT DO UPDATE SET n = n + 1`,
-    ).run(hour, ...values)
-    known.rows += Number(changes)
+    for (const name of dimensions) this.#add(name, hour, event.kind, given[name].slice(0, valueMax))
+    for (const pair of pairs) {
+      const [row, column] = pair.split('/') as [Dimension, Dimension] // As the pairs are named.
+      this.#add(pair, hour, event.kind, `${given[row].slice(0, valueMax)}${between}${given[column].slice(0, valueMax)}`)
+    }
   }
 
-  #hour(hour: number): { rows: number; values: Map<Dimension, Set<string>> } {
-    let known = this.#known.get(hour)
-    if (known === undefined) {
-      const values = new Map<Dimension, Set<string>>()
-      for (const name of dimensions) {
-        const rows = this.#prepare(`SELECT DISTINCT ${name} AS value FROM hours WHERE hour = ?`).all(hour)
-        values.set(name, new Set(rows.map((row) => String(row['value']))))
-      }
-      known = { rows: 0, values }
-      this.#known.set(hour, known)
+  #add(dimension: string, hour: number, kind: string, value: string): void {
+    const known = this.#valuesOf(dimension, hour)
+    const counted = known.has(value) || known.size < valuesMax ? value : 'other'
+    known.add(counted)
+    this.#prepare('INSERT INTO hours VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1').run(
+      dimension,
+      hour,
+      kind,
+      counted,
+    )
+  }
+
+  #valuesOf(dimension: string, hour: number): Set<string> {
+    let hours = this.#known.get(hour)
+    if (hours === undefined) {
+      hours = new Map()
+      this.#known.set(hour, hours)
       // Events come nearly in the order of time: older hours are read again if need be.
       for (const old of this.#known.keys()) if (this.#known.size > 8 && old !== hour) this.#known.delete(old)
     }
-    return known
+    let values = hours.get(dimension)
+    if (values === undefined) {
+      const rows = this.#prepare('SELECT DISTINCT value FROM hours WHERE dimension = ? AND hour = ?').all(
+        dimension,
+        hour,
+      )
+      values = new Set(rows.map((row) => String(row['value'])))
+      hours.set(dimension, values)
+    }
+    return values
   }
 
   /**
    * The `limit` largest values of a dimension between two times (epoch ms), each with its points and with what the stretch before, as
    * long, came to.
-   * @param where values that other dimensions must have
+   * @param options.kind only messages of this kind
    */
   series(
     by: Dimension,
@@ -102,56 +114,54 @@ export class Rollups {
       readonly to: number
       readonly stepMs: number
       readonly limit: number
-      readonly where: Readonly<Partial<Record<Dimension, string>>>
+      readonly kind?: string | undefined
     },
   ): { readonly series: readonly Series[]; readonly steps: readonly number[] } {
     const from = Math.floor(options.from / hourMs)
     const to = Math.ceil(options.to / hourMs)
     const step = Math.max(1, Math.round(options.stepMs / hourMs))
-    const conditions = dimensions.filter((name) => options.where[name] !== undefined)
-    const filter = conditions.map((name) => ` AND ${name} = ?`).join('')
-    const values = conditions.map((name) => options.where[name] ?? '')
-    const totals = (first: number, behind: number, limit: number): Map<string, number> =>
-      new Map(
-        this.#prepare(
-          `SELECT ${by} AS value, sum(n) AS n FROM hours WHERE hour >= ? AND hour < ?${filter} GROUP BY ${by} ORDER BY n DESC, value LIMIT ?`,
-        )
-          .all(first, behind, ...values, limit)
-          .map((row) => [String(row['value']), Number(row['n'])]),
-      )
-    const top = totals(from, to, options.limit)
-    const before = totals(from - (to - from), from, 100_000)
+    const filter = options.kind === undefined ? '' : ' AND kind = ?'
+    const values = options.kind === undefined ? [] : [options.kind]
+    const top = this.#prepare(
+      `SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ?${filter} GROUP BY value ORDER BY n DESC, value LIMIT ?`,
+    ).all(by, from, to, ...values, options.limit)
     const count = Math.ceil((to - from) / step)
-    const points = new Map([...top.keys()].map((name) => [name, new Array<number>(count).fill(0)]))
-    for (const row of this.#prepare(
-      `SELECT (hour - ?) / ? AS point, ${by} AS value, sum(n) AS n FROM hours WHERE hour >= ? AND hour < ?${filter} GROUP BY point, ${by}`,
-    ).iterate(from, step, from, to, ...values)) {
-      const of = points.get(String(row['value']))
-      if (of !== undefined) of[Number(row['point'])] = Number(row['n'])
-    }
+    const points = this.#prepare(
+      `SELECT (hour - ?) / ? AS point, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND value = ?${filter} GROUP BY point`,
+    )
+    const before = this.#prepare(
+      `SELECT sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND value = ?${filter}`,
+    )
     return {
-      series: [...top].map(([name, total]) => ({
-        name,
-        total,
-        before: before.get(name) ?? 0,
-        points: points.get(name) ?? [],
-      })),
+      series: top.map((row) => {
+        const name = String(row['value'])
+        const of = new Array<number>(count).fill(0)
+        for (const point of points.all(from, step, by, from, to, name, ...values))
+          of[Number(point['point'])] = Number(point['n'])
+        return {
+          name,
+          total: Number(row['n']),
+          before: Number(before.get(by, from - (to - from), from, name, ...values)?.['n'] ?? 0),
+          points: of,
+        }
+      }),
       steps: Array.from({ length: count }, (_, n) => (from + n * step) * hourMs),
     }
   }
 
-  /** A table of two dimensions, for reason by mail system and the like. */
+  /** The largest cells of a table of two dimensions. */
   table(
-    rows: Dimension,
-    columns: Dimension,
+    pair: Pair,
     options: { readonly from: number; readonly to: number; readonly kind: string },
   ): { readonly row: string; readonly column: string; readonly messages: number }[] {
     return this.#prepare(
-      `SELECT ${rows} AS r, ${columns} AS c, sum(n) AS n FROM hours WHERE hour >= ? AND hour < ? AND kind = ? GROUP BY r, c
-       ORDER BY n DESC LIMIT 400`,
+      'SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND kind = ? GROUP BY value ORDER BY n DESC LIMIT 400',
     )
-      .all(Math.floor(options.from / hourMs), Math.ceil(options.to / hourMs), options.kind)
-      .map((row) => ({ row: String(row['r']), column: String(row['c']), messages: Number(row['n']) }))
+      .all(pair, Math.floor(options.from / hourMs), Math.ceil(options.to / hourMs), options.kind)
+      .map((cell) => {
+        const [row = '', column = row] = String(cell['value']).split(between)
+        return { row, column, messages: Number(cell['n']) }
+      })
   }
 
   forget(before: number): void {

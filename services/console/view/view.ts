@@ -132,6 +132,9 @@ export class EventView {
         PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS by_id ON messages (id);
       CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
+      CREATE INDEX IF NOT EXISTS by_kind ON messages (kind, reason, received_at);
+      CREATE INDEX IF NOT EXISTS by_domain ON messages (domain, received_at);
+      CREATE INDEX IF NOT EXISTS by_campaign ON messages (campaign, received_at);
       CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', contentless_delete=1);
       CREATE TABLE IF NOT EXISTS addresses (address TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
         PRIMARY KEY (address, partition, offset)) STRICT, WITHOUT ROWID;

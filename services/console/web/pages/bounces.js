@@ -9,7 +9,7 @@ export function Bounces() {
   const [hours, setHours] = useState(168)
   const step = hours > 48 ? 'day' : 'hour'
   const reasons = useAnswer(`/api/series?by=reason&kind=bounce&hours=${hours}&step=${step}&limit=12`)
-  const table = useAnswer(`/api/table?rows=reason&columns=domain&hours=${hours}`)
+  const table = useAnswer(`/api/table?of=reason/domain&hours=${hours}`)
   const cells = table.data?.cells ?? []
   const sums = new Map()
   for (const { column, messages } of cells) sums.set(column, (sums.get(column) ?? 0) + messages)
