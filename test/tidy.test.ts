@@ -20,7 +20,9 @@ const product = code.filter((path) => !isTest(path))
 
 /** What a file imports: files by their path from the root, packages by their name. */
 function importsOf(path: string): string[] {
-  return [...read(path).matchAll(/^(?:import|export)\b[^;'"]*?from '([^']+)'|\bimport\('([^']+)'\)/gm)]
+  return [
+    ...read(path).matchAll(/^(?:import|export)\b[^;'"]*?from '([^']+)'|\bimport(?:\.meta\.resolve)?\('([^']+)'\)/gm),
+  ]
     .map(([, given, loaded]) => given ?? loaded ?? '')
     .map((specifier) => {
       if (specifier.startsWith('.')) return relative(root, join(root, dirname(path), specifier))
