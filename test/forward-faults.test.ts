@@ -15,6 +15,7 @@ import { kafkaMissing, ownBroker } from '#lib/testing/services.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
 import { openCodec } from '#schemas/codec.ts'
+import type { Ledger } from '#services/console/ledger.ts'
 import { forwardGroup } from '#services/forward/service.ts'
 
 /** A run of its own takes more: FORWARD_MESSAGES=100000 npm test -- test/forward-faults.test.ts */
@@ -91,7 +92,23 @@ async function start() {
     )
   const ends = async (topic: string): Promise<number> =>
     (await log.admin.offsets(topic)).reduce((sum, { end }) => sum + Number(end), 0)
-  return { stack, members, wanted, load, received, join: join_, leave, standIn, allCommitted, ends, log, codec }
+  /** The books as a console of its own reads them from the log. */
+  const ledger = async (): Promise<Ledger> => {
+    const port = await freePort()
+    const console = stack.use(startMailweir(['console'], { ...environment, CONSOLE_LISTEN: `127.0.0.1:${port}` }))
+    await whenReady(console, port)
+    const found = await until(
+      'the ledger',
+      async () => {
+        const now = (await (await fetch(`http://127.0.0.1:${port}/api/ledger`)).json()) as Ledger
+        return now.current && now
+      },
+      60_000,
+    )
+    await console.end('SIGTERM')
+    return found
+  }
+  return { stack, ledger, members, wanted, load, received, join: join_, leave, standIn, allCommitted, ends, log, codec }
 }
 
 describe('forward', { skip: !ownBroker && kafkaMissing }, () => {
@@ -159,5 +176,10 @@ describe('forward', { skip: !ownBroker && kafkaMissing }, () => {
       if (type === 'forwarded') outcomes.add(messageId)
     }
     assert.equal(outcomes.size, outageMessages)
+    const { accepted, forwarded, waiting, dead } = await all.ledger()
+    assert.deepEqual(
+      { accepted, forwarded, waiting, dead },
+      { accepted: outageMessages, forwarded: outageMessages, waiting: 0, dead: 0 },
+    )
   })
 })
