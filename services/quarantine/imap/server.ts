@@ -96,6 +96,7 @@ class ImapService implements Imap {
     this.#folders = new Folders({
       ...ports,
       applied: (position) => this.#applied(position, appliedMs),
+      has: (mailbox, copy) => this.#view.has(mailbox, copy),
     })
     this.#accounts = new Accounts(
       { user: config.imapUser, password: config.imapPassword },

@@ -76,7 +76,8 @@ export type SessionPorts = {
 
 export type Selected = {
   readonly mailbox: Mailbox
-  readonly roster: Roster
+  /** In memory now; after a failure of the view it may be made anew. */
+  roster: Roster
   readonly readOnly: boolean
   /** The UIDs that the client knows, by message number - 1: the first `count`. */
   uids: Uint32Array
@@ -243,6 +244,7 @@ export class Session {
       return
     }
     const roster = this.ports.view.roster(now.id)
+    selected.roster = roster
     if (selected.uids !== roster.uids && mayExpunge) this.#tellExpunged(selected, roster)
     this.#tellNew(selected, roster)
     if (now.highestModseq > selected.modseq) {

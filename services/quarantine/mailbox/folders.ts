@@ -29,6 +29,8 @@ export type FolderPorts = {
   readonly clock: Clock
   /** Resolves when the view has applied this record. */
   applied(position: Position): Promise<void>
+  /** Whether the view has a copy of a message in a mailbox. */
+  has(mailbox: number, copy: string): boolean
 }
 
 /** A message to put into a folder: one of ours, or one that a mail program brought. */
@@ -114,6 +116,13 @@ export class Folders {
               at: this.#ports.clock.now(),
             }),
       ),
+    )
+    if (mailbox.folder === '') return
+    // Who expunged it meanwhile was first: the newest record of its key must not say that it is there.
+    const gone = changes.filter(({ entry }) => !this.#ports.has(mailbox.id, entry.copy))
+    await this.#append(
+      mailbox.partition,
+      gone.map(({ entry }) => ({ topic: 'mail.folders', key: `${mailbox.folder} ${entry.copy}`, value: null })),
     )
   }
 

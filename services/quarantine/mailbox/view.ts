@@ -39,6 +39,7 @@ const uidMax = 0xffffffff
 const rosterMessagesMax = 4_000_000
 /** A folder whose name is not known yet. */
 const nameless = '\0'
+const expungedMax = 100_000
 
 export class MailboxView {
   readonly #db: DatabaseSync
@@ -52,6 +53,8 @@ export class MailboxView {
   /** Of the batch under way: mailboxes to write, and UIDs to take out of rosters. */
   readonly #dirty = new Set<Changing>()
   readonly #gone = new Map<number, Set<number>>()
+  /** Keys of what was expunged from folders, the newest. */
+  readonly #expunged = new Set<string>()
 
   constructor(options: ViewOptions) {
     this.#options = options
@@ -207,6 +210,8 @@ export class MailboxView {
       this.#byFolder.get(entry.folder) ?? this.#make(`${nameless}${entry.folder}`, entry.folder, record.partition)
     const modseq = uidOf(record)
     if (this.#reflag(mailbox, entry.copy, entry.flags, modseq)) return
+    // Flags that another replica set before it knew of the expunge: it takes them back.
+    if (entry.uid !== 0 && this.#expunged.has(`${entry.folder} ${entry.copy}`)) return
     const uid = entry.uid === 0 ? modseq : entry.uid
     this.#add(mailbox, { ...entry, uid, modseq, location: entry.location, expiresAt: Number.MAX_SAFE_INTEGER })
   }
@@ -220,6 +225,9 @@ export class MailboxView {
     } else {
       const mailbox = this.#byFolder.get(first)
       if (mailbox !== undefined) this.#expunge(mailbox, second, uidOf(record))
+      this.#expunged.add(`${first} ${second}`)
+      const [oldest] = this.#expunged
+      if (this.#expunged.size > expungedMax && oldest !== undefined) this.#expunged.delete(oldest)
     }
   }
 
@@ -433,6 +441,11 @@ export class MailboxView {
   entry(mailbox: number, uid: number): Entry | null {
     const row = this.#prepare('SELECT * FROM messages WHERE key = ?').get(keyOf(mailbox, uid))
     return row === undefined ? null : toEntry(row)
+  }
+
+  /** Whether a copy is still in a mailbox. */
+  has(mailbox: number, copy: string): boolean {
+    return this.#prepare('SELECT 1 FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox, copy) !== undefined
   }
 
   /** Entries between two UIDs, both included, ascending; at most `limit`. */

@@ -94,6 +94,9 @@ class Fetching {
   readonly #items: readonly FetchItem[]
   readonly #changedSince: number
   readonly #marks: boolean
+  /** What is to be written: pieces, and text behind them. */
+  #pieces: Buffer[] = []
+  #bytes = 0
   #text = ''
   #failed = 0
 
@@ -139,7 +142,25 @@ class Fetching {
   }
 
   #write(): void {
-    if (this.#text !== '') this.#session.wire.write(this.#text)
+    if (this.#pieces.length === 0) {
+      if (this.#text !== '') this.#session.wire.write(this.#text)
+    } else {
+      // Bodies are small: to copy them costs less than a call for each.
+      this.#session.wire.write(Buffer.concat([...this.#pieces, Buffer.from(this.#text, 'latin1')]))
+      this.#pieces = []
+      this.#bytes = 0
+    }
+    this.#text = ''
+  }
+
+  #body(bytes: Buffer): void {
+    if (bytes.length > writeBytes) {
+      this.#write()
+      this.#session.wire.write(bytes)
+      return
+    }
+    this.#pieces.push(Buffer.from(this.#text, 'latin1'), bytes)
+    this.#bytes += this.#text.length + bytes.length
     this.#text = ''
   }
 
@@ -266,16 +287,14 @@ class Fetching {
       this.#text += this.#start(index)
       for (const piece of told) {
         if (typeof piece === 'string') this.#text += piece
-        else {
-          this.#write()
-          this.#session.wire.write(piece)
-        }
+        else this.#body(piece)
       }
       this.#text += ')\r\n'
-      if (this.#text.length > writeBytes) this.#write()
+      if (this.#marks && !entry.flags.includes('\\Seen')) seen.push({ entry, flags: [...entry.flags, '\\Seen'] })
+      if (this.#bytes + this.#text.length < writeBytes) continue
+      this.#write()
       await this.#session.wire.flush()
       if (!this.#session.wire.isOpen) return
-      if (this.#marks && !entry.flags.includes('\\Seen')) seen.push({ entry, flags: [...entry.flags, '\\Seen'] })
     }
     if (seen.length > 0) {
       this.#write()
