@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import type { Follower, Log } from '#lib/log/log.ts'
+import { Progress } from '#lib/log/progress.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { hasCode } from '#lib/runtime/errors.ts'
@@ -66,8 +67,7 @@ class ConsoleService implements Console {
   readonly #view: EventView
   readonly #reader: SegmentReader
   readonly #suppressions: SuppressionBook
-  readonly #waiting = new Set<() => void>()
-  #progress = new Map<number, bigint>()
+  readonly #progress: Progress
   #app: FastifyInstance | null = null
   #follower: Follower | null = null
   #eviction: NodeJS.Timeout | null = null
@@ -81,6 +81,7 @@ class ConsoleService implements Console {
     this.#config = config
     this.#ports = ports
     this.#metrics = consoleMetrics(ports.metrics)
+    this.#progress = new Progress(ports.clock)
     this.#reader = new SegmentReader(ports.objects, cacheBytes)
     this.#view = new EventView({
       path: ports.viewPath,
@@ -126,7 +127,7 @@ class ConsoleService implements Console {
     const ends = await this.#openBooks()
     this.#follower = log.follow({
       topic: 'mail.events',
-      from: this.#progress,
+      from: new Map(this.#progress.all()),
       apply: async (records) => {
         // The view's disk may be full: what the log tells is not passed over for that.
         const applied = await persist(() => this.#view.apply(records), {
@@ -139,9 +140,7 @@ class ConsoleService implements Console {
         })
         if (applied === null) return
         this.#metrics.applied.inc(applied)
-        const last = records.at(-1)
-        if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
-        for (const waiter of this.#waiting) waiter()
+        this.#progress.read(records)
       },
     })
     this.#follower.done.then(() => {}, this.#end.reject)
@@ -151,7 +150,7 @@ class ConsoleService implements Console {
     this.#eviction = setInterval(evict, evictMs)
     this.port = await listenOn(this.#app.server, this.#config.consoleListen, 'CONSOLE_LISTEN')
     logger.info({ event: 'console.listening', port: this.port }, 'serving the console')
-    await this.#caughtUp(ends, null)
+    await this.#progress.reached(ends, null)
     await this.#suppressions.ready
     this.#isCaughtUp = true
   }
@@ -159,36 +158,17 @@ class ConsoleService implements Console {
   /** Where the follower starts. A view that knows more than the log holds is of another log. */
   async #openBooks(): Promise<Map<number, bigint>> {
     const offsets = await this.#ports.log.admin.offsets('mail.events')
-    this.#progress = this.#view.progress()
-    if (offsets.some(({ partition, end }) => (this.#progress.get(partition) ?? 0n) > end)) {
+    for (const [partition, next] of this.#view.progress()) this.#progress.set(partition, next)
+    if (offsets.some(({ partition, end }) => (this.#progress.next(partition) ?? 0n) > end)) {
       this.#ports.logger.warn({ event: 'console.reset' }, 'mail.events was made anew: the view starts again')
       this.#view.reset()
-      this.#progress = new Map()
+      this.#progress.clear()
     }
     for (const { partition, earliest } of offsets) {
-      if (earliest === 0n && !this.#progress.has(partition)) this.#view.setBase(partition, 0)
-      if ((this.#progress.get(partition) ?? 0n) < earliest) this.#progress.set(partition, earliest)
+      if (earliest === 0n && this.#progress.next(partition) === null) this.#view.setBase(partition, 0)
+      if ((this.#progress.next(partition) ?? 0n) < earliest) this.#progress.set(partition, earliest)
     }
     return new Map(offsets.map(({ partition, end }) => [partition, end]))
-  }
-
-  /** Whether the view has applied everything in front of `ends`, after at most `ms`; null: however long it takes. */
-  async #caughtUp(ends: ReadonlyMap<number, bigint>, ms: number | null): Promise<boolean> {
-    const until = ms === null ? null : this.#ports.clock.now() + ms
-    const isThere = (): boolean => [...ends].every(([partition, end]) => (this.#progress.get(partition) ?? 0n) >= end)
-    while (!isThere()) {
-      if (this.#stopped !== null || (until !== null && this.#ports.clock.now() > until)) return false
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          clearTimeout(timer)
-          this.#waiting.delete(done)
-          resolve()
-        }
-        const timer = setTimeout(done, 200)
-        this.#waiting.add(done)
-      })
-    }
-    return true
   }
 
   /** Read at most twice a second, however many ask. */
@@ -199,7 +179,7 @@ class ConsoleService implements Console {
       log: this.#ports.log,
       view: this.#view,
       groups: this.#ports.groups,
-      caughtUp: (ends) => this.#caughtUp(ends, catchUpMs),
+      caughtUp: (ends) => this.#progress.reached(ends, catchUpMs),
     }).then((ledger) => {
       const { current: _current, balanced, partitions: _partitions, ...entries } = ledger
       for (const [entry, messages] of Object.entries(entries)) this.#metrics.ledger.set({ entry }, messages)
@@ -269,7 +249,7 @@ class ConsoleService implements Console {
 
   async #stop(): Promise<void> {
     this.#stopping.abort()
-    for (const waiter of this.#waiting) waiter()
+    this.#progress.stop()
     if (this.#eviction !== null) clearInterval(this.#eviction)
     await this.ready.catch(() => {})
     await this.#app?.close()

@@ -170,7 +170,10 @@ export class Records {
     })
   }
 
-  /** Keeps the newest record of each key; tombstones go when they are older than `tombstonesBefore` (epoch ms). */
+  /**
+   * Keeps the newest record of each key; tombstones go when they are older than `tombstonesBefore` (epoch ms). The last record of all
+   * stays, whatever it is, as Kafka's active segment does: who reads up to the end must come to it.
+   */
   compact(name: string, partition: number, tombstonesBefore: number): void {
     const table = this.#topic(name)?.tables[partition]
     if (table === undefined) return
@@ -178,7 +181,11 @@ export class Records {
       this.#db.db.exec(
         `DELETE FROM ${table} WHERE offset < (SELECT max(newer.offset) FROM ${table} AS newer WHERE newer.key = ${table}.key)`,
       )
-      this.#db.prepare(`DELETE FROM ${table} WHERE value IS NULL AND timestamp < ?`).run(tombstonesBefore)
+      this.#db
+        .prepare(
+          `DELETE FROM ${table} WHERE value IS NULL AND timestamp < ? AND offset < (SELECT max(offset) FROM ${table})`,
+        )
+        .run(tombstonesBefore)
     })
   }
 

@@ -5,6 +5,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Consumer, Follower, Log, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
+import { Progress } from '#lib/log/progress.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
@@ -42,8 +43,7 @@ export class SuppressionBook {
   readonly #ports: BookPorts
   readonly #policy: Policy
   readonly #statements = new Map<string, StatementSync>()
-  readonly #progress = new Map<number, bigint>()
-  readonly #waiting = new Set<() => void>()
+  readonly #progress: Progress
   /** One change after the other for each address: each starts from the state that the one before made. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #follower: Follower | null = null
@@ -51,6 +51,7 @@ export class SuppressionBook {
 
   constructor(policy: Policy, ports: BookPorts) {
     this.#policy = policy
+    this.#progress = new Progress(ports.clock)
     this.#ports = ports
     this.#db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
       CREATE TABLE suppressions (address TEXT PRIMARY KEY, state TEXT NOT NULL, cause TEXT NOT NULL, since INTEGER NOT NULL,
@@ -68,12 +69,10 @@ export class SuppressionBook {
       from: new Map(),
       apply: (records) => {
         for (const record of records) this.#apply(record)
-        const last = records.at(-1)
-        if (last !== undefined) this.#progress.set(last.partition, last.offset + 1n)
-        for (const waiter of this.#waiting) waiter()
+        this.#progress.read(records)
       },
     })
-    for (const { partition, end } of ends) await this.#reached(partition, end)
+    if (!(await this.#progress.reached(new Map(ends.map(({ partition, end }) => [partition, end])), null))) return
     this.#consumer = log.consume({
       group: suppressionsGroup,
       topics: ['mail.events'],
@@ -82,20 +81,6 @@ export class SuppressionBook {
       assign: () => ({ process: (record) => this.#learn(record) }),
     })
     await this.#consumer.ready
-  }
-
-  async #reached(partition: number, offset: bigint): Promise<void> {
-    while ((this.#progress.get(partition) ?? 0n) < offset) {
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          clearTimeout(timer)
-          this.#waiting.delete(done)
-          resolve()
-        }
-        const timer = setTimeout(done, 500)
-        this.#waiting.add(done)
-      })
-    }
   }
 
   #prepare(sql: string): StatementSync {
@@ -227,6 +212,7 @@ export class SuppressionBook {
   }
 
   async stop(): Promise<void> {
+    this.#progress.stop()
     await this.ready.catch(() => {})
     await this.#consumer?.stop()
     await this.#follower?.stop()

@@ -5,6 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Follower, Log, LogRecord, Position } from '#lib/log/log.ts'
+import { Progress } from '#lib/log/progress.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
@@ -70,9 +71,8 @@ class ImapService implements Imap {
   readonly #folders: Folders
   readonly #accounts: Accounts
   readonly #authenticateToken: SessionPorts['authenticateToken']
-  /** The offset after the last that the view has, by topic and partition. */
-  readonly #progress = new Map<string, bigint>()
-  readonly #waiting = new Set<() => void>()
+  /** By topic: how far the view has read it. */
+  readonly #progress: Readonly<Record<string, Progress>>
   readonly #followers: Follower[] = []
   #expiry: NodeJS.Timeout | null = null
   #serving = false
@@ -93,9 +93,10 @@ class ImapService implements Imap {
       logger: ports.logger,
       undecodable: () => this.#metrics.undecodable.inc(),
     })
+    this.#progress = { 'mail.index': new Progress(ports.clock), 'mail.folders': new Progress(ports.clock) }
     this.#folders = new Folders({
       ...ports,
-      applied: (position) => this.#applied(position, appliedMs),
+      applied: (position) => this.#applied(position),
       has: (mailbox, copy) => this.#view.has(mailbox, copy),
     })
     this.#accounts = new Accounts(
@@ -135,10 +136,10 @@ class ImapService implements Imap {
   ): Promise<void> {
     const { log, clock, logger } = this.#ports
     const ends = await log.admin.offsets(topic)
-    const progress = (partition: number): bigint => this.#progress.get(`${topic} ${partition}`) ?? 0n
-    for (const [partition, next] of from) this.#progress.set(`${topic} ${partition}`, next)
+    const progress = this.#progressOf(topic)
+    for (const [partition, next] of from) progress.set(partition, next)
     for (const { partition, earliest } of ends) {
-      if (progress(partition) < earliest) this.#progress.set(`${topic} ${partition}`, earliest)
+      if ((progress.next(partition) ?? 0n) < earliest) progress.set(partition, earliest)
     }
     const follower = log.follow({
       topic,
@@ -155,17 +156,18 @@ class ImapService implements Imap {
         })
         if (applied === null) return
         this.#metrics.applied.inc(records.length)
-        const last = records.at(-1)
-        if (last !== undefined) this.#progress.set(`${topic} ${last.partition}`, last.offset + 1n)
-        for (const waiter of this.#waiting) waiter()
+        progress.read(records)
       },
     })
     this.#followers.push(follower)
     follower.done.then(() => {}, this.#end.reject)
-    for (const { partition, end } of ends) {
-      // What compaction took from the end of a partition never comes.
-      if (end > progress(partition)) await this.#applied({ topic, partition, offset: end - 1n }, null)
-    }
+    await progress.reached(new Map(ends.map(({ partition, end }) => [partition, end])), null)
+  }
+
+  #progressOf(topic: string): Progress {
+    const progress = this.#progress[topic]
+    if (progress === undefined) throw new Error(`the view does not read ${topic}`)
+    return progress
   }
 
   async #listen(address: { host: string; port: number }, setting: string, tls: boolean): Promise<number> {
@@ -279,21 +281,9 @@ class ImapService implements Imap {
   }
 
   /** Waits until the view has applied an offset; `ms` null: however long it takes. */
-  async #applied({ topic, partition, offset }: Position, ms: number | null): Promise<void> {
-    const until = ms === null ? null : this.#ports.clock.now() + ms
-    while ((this.#progress.get(`${topic} ${partition}`) ?? 0n) <= offset) {
-      if (this.#stopped !== null) return
-      if (until !== null && this.#ports.clock.now() > until) throw new Error('the view has not caught up in time')
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          clearTimeout(timer)
-          this.#waiting.delete(done)
-          resolve()
-        }
-        const timer = setTimeout(done, 500)
-        this.#waiting.add(done)
-      })
-    }
+  async #applied({ topic, partition, offset }: Position): Promise<void> {
+    const isThere = await this.#progressOf(topic).reached(new Map([[partition, offset + 1n]]), appliedMs)
+    if (!isThere && this.#stopped === null) throw new Error('the view has not caught up in time')
   }
 
   isReady(): boolean {
@@ -308,7 +298,7 @@ class ImapService implements Imap {
   async #stop(): Promise<void> {
     this.#stopping.abort()
     this.#serving = false
-    for (const waiter of this.#waiting) waiter()
+    for (const progress of Object.values(this.#progress)) progress.stop()
     if (this.#expiry !== null) clearInterval(this.#expiry)
     for (const server of this.#servers) server.close()
     for (const session of this.#sessions) {
