@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto'
 import { type BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import type { Path } from '#lib/mail/path.ts'
+import { plainAddress } from '#lib/runtime/network.ts'
 import { parseProxy } from './proxy.ts'
 import { replies } from './replies.ts'
 import type { Reply } from './reply.ts'
@@ -208,6 +209,3 @@ function readProxy(
   }
   socket.on('data', listener)
 }
-
-/** An IPv4 address that came in over an IPv6 socket is an IPv4 address. */
-const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')

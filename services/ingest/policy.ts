@@ -4,6 +4,7 @@
 import { type BatvKeys, isBatv, openBatv } from '#lib/mail/batv.ts'
 import type { Path } from '#lib/mail/path.ts'
 import { domainOf } from '#lib/mail/smtp-address.ts'
+import { networkOf } from '#lib/runtime/network.ts'
 import { replies } from '#lib/smtp/replies.ts'
 import type { Reply } from '#lib/smtp/reply.ts'
 
@@ -99,17 +100,4 @@ export class Policy {
       recipientPatterns.some((pattern) => pattern.test(address))
     )
   }
-}
-
-/** The network that one customer of a provider has: /24 of IPv4, /64 of IPv6. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address.split('.').slice(0, 3).join('.')
-  const [head = '', tail] = address.toLowerCase().split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const behind = tail === undefined || tail === '' ? [] : tail.split(':')
-  const missing = tail === undefined ? 0 : Math.max(0, 8 - groups.length - behind.length)
-  return [...groups, ...Array<string>(missing).fill('0'), ...behind]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')
 }

@@ -1,12 +1,13 @@
 /**
  * Who may read: the account of the settings, those of a file with scrypt hashes, and holders of a token. Failures are slowed down,
- * for each address and for each account.
+ * for each network and for each account.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { describeError } from '#lib/runtime/errors.ts'
+import { networkOf } from '#lib/runtime/network.ts'
 import { isSameSecret } from '#lib/runtime/secret.ts'
 
 export type Account = {
@@ -85,6 +86,9 @@ export function readAccounts(path: string): ReturnType<typeof parseAccounts> {
 const failureMs = 1_000
 const failureMaxMs = 30_000
 const forgetMs = 600_000
+const many = 20
+/** Before each try of an account that is being guessed. */
+const guessedMs = 5_000
 const remembered = 10_000
 const checksAtOnce = 4
 
@@ -108,10 +112,10 @@ export class Failures {
     return Math.min(failureMaxMs, failureMs * 2 ** (count - 1))
   }
 
-  /** So many, so lately, that nothing is tried any more. */
-  isBlocked(key: string): boolean {
+  /** So many, so lately, that somebody is guessing. */
+  areMany(key: string): boolean {
     const known = this.#known.get(key)
-    return known !== undefined && known.count >= 20 && this.#clock.now() - known.at < forgetMs
+    return known !== undefined && known.count >= many && this.#clock.now() - known.at < forgetMs
   }
 
   succeeded(key: string): void {
@@ -138,15 +142,19 @@ export class Accounts {
 
   /** Null: it is not so, which takes the longer the more often it was wrong. */
   async authenticate(user: string, password: string, address: string): Promise<Account | null> {
-    const keys = [`address ${address}`, `account ${user.slice(0, 200)}`]
-    if (!keys.some((key) => this.#failures.isBlocked(key))) {
+    const from = `from ${address.includes(':') ? networkOf(address) : address}`
+    const on = `on ${user.slice(0, 200)}`
+    if (!this.#failures.areMany(from)) {
+      // Anybody can fail on an account: that slows it down, and locks nobody out of it.
+      if (this.#failures.areMany(on)) await this.#clock.sleep(guessedMs)
       const account = await this.#check(user, password)
       if (account !== null) {
-        for (const key of keys) this.#failures.succeeded(key)
+        this.#failures.succeeded(from)
+        this.#failures.succeeded(on)
         return account
       }
     }
-    await this.#clock.sleep(Math.max(...keys.map((key) => this.#failures.failed(key))))
+    await this.#clock.sleep(Math.max(this.#failures.failed(from), this.#failures.failed(on)))
     return null
   }
 

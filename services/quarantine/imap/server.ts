@@ -47,6 +47,7 @@ export interface Imap extends Service {
 const expireMs = 60_000
 const appliedMs = 10_000
 const handshakeMs = 30_000
+const loginMs = 120_000
 /** An event of no record of mail.raw that we know. */
 const nowhere = { partition: -1, offset: -1 }
 
@@ -68,6 +69,8 @@ class ImapService implements Imap {
   readonly #context: SecureContext
   readonly #servers: Server[] = []
   readonly #sessions = new Set<Session>()
+  /** Connections in the order they came; null: in their handshake. */
+  readonly #connections = new Map<Socket, Session | null>()
   readonly #folders: Folders
   readonly #accounts: Accounts
   readonly #authenticateToken: SessionPorts['authenticateToken']
@@ -173,12 +176,15 @@ class ImapService implements Imap {
   async #listen(address: { host: string; port: number }, setting: string, tls: boolean): Promise<number> {
     const server = createServer((socket) => {
       socket.on('error', () => {}) // The wire hears it, too.
-      if (!tls) return void this.#serve(socket, false)
+      if (!this.#hasPlace()) return void socket.end(tls ? '' : '* BYE [LIMIT] too many sessions, try again later\r\n')
+      this.#connections.set(socket, null)
+      socket.once('close', () => this.#connections.delete(socket))
+      if (!tls) return void this.#serve(socket, socket)
       const secure = this.#secure(socket)
       const timer = setTimeout(() => socket.destroy(), handshakeMs)
       secure.once('secure', () => {
         clearTimeout(timer)
-        void this.#serve(secure, true)
+        void this.#serve(socket, secure)
       })
       socket.once('close', () => clearTimeout(timer))
     })
@@ -193,27 +199,40 @@ class ImapService implements Imap {
     return secure
   }
 
-  async #serve(socket: Socket, isTls: boolean): Promise<void> {
-    if (this.#sessions.size >= this.#config.imapSessionsMax) {
-      socket.end('* BYE [LIMIT] too many sessions, try again later\r\n')
-      return
+  /** Where all places are taken, the one that has been without a login for longest makes room: strangers keep nobody out. */
+  #hasPlace(): boolean {
+    if (this.#connections.size < this.#config.imapSessionsMax) return true
+    for (const [socket, session] of this.#connections) {
+      if (session !== null && session.account !== null) continue
+      this.#connections.delete(socket)
+      if (session === null) socket.destroy()
+      else leave(session, '[LIMIT] too many sessions, try again later')
+      return true
     }
+    return false
+  }
+
+  /** @param accepted what `socket` is, or what its TLS runs on */
+  async #serve(accepted: Socket, socket: Socket): Promise<void> {
+    if (accepted.destroyed) return
     socket.setNoDelay(true)
     socket.setTimeout(this.#config.imapIdleMs)
     const wire = new Wire(socket)
-    const session = new Session(wire, this.#sessionPorts(), { isTls })
+    const session = new Session(wire, this.#sessionPorts(), { isTls: accepted !== socket })
+    this.#connections.set(accepted, session)
     this.#sessions.add(session)
     this.#metrics.sessions.set(this.#sessions.size)
-    socket.on('timeout', () => {
-      session.bye('idle for too long')
-      socket.destroySoon()
-    })
+    socket.on('timeout', () => leave(session, 'idle for too long'))
+    const login = setTimeout(() => {
+      if (session.account === null) leave(session, 'no login for too long')
+    }, loginMs)
     try {
       await session.run()
     } catch (error) {
       this.#ports.logger.error({ event: 'imap.session.failed', session: session.id, err: error }, 'a session failed')
       socket.destroy()
     } finally {
+      clearTimeout(login)
       this.#sessions.delete(session)
       this.#metrics.sessions.set(this.#sessions.size)
     }
@@ -312,4 +331,9 @@ class ImapService implements Imap {
     this.#view.end()
     this.#end.resolve()
   }
+}
+
+function leave(session: Session, text: string): void {
+  session.bye(text)
+  session.wire.socket.destroySoon()
 }

@@ -7,7 +7,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { describeError } from '#lib/runtime/errors.ts'
+import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
+import { plainAddress } from '#lib/runtime/network.ts'
 import type { SegmentReader } from '#lib/segments/segment.ts'
 import type { Folders } from '../mailbox/folders.ts'
 import { firstFrom, type Roster } from '../mailbox/roster.ts'
@@ -111,7 +113,7 @@ export class Session {
     this.wire = wire
     this.ports = ports
     this.isTls = options.isTls
-    this.address = wire.socket.remoteAddress ?? ''
+    this.address = plainAddress(wire.socket.remoteAddress ?? '')
     this.#unsubscribe = ports.view.onChange((mailboxes) => {
       if (this.selected !== null && mailboxes.has(this.selected.mailbox.id)) this.#changed?.()
     })
@@ -119,7 +121,7 @@ export class Session {
 
   /** LOGIN and PLAIN are safe here: under TLS, or where nobody can listen. */
   get mayLogin(): boolean {
-    return this.isTls || /^(?:::ffff:)?127\.|^::1$/.test(this.address)
+    return this.isTls || isLoopbackHost(this.address)
   }
 
   capabilities(): string {
@@ -129,7 +131,7 @@ export class Session {
       words.push(this.mayLogin ? 'AUTH=PLAIN' : 'LOGINDISABLED')
       if (this.mayLogin && this.ports.authenticateToken !== null) words.push('AUTH=OAUTHBEARER')
     }
-    if (!this.wire.isCompressed) words.push('COMPRESS=DEFLATE')
+    if (this.account !== null && !this.wire.isCompressed) words.push('COMPRESS=DEFLATE')
     return words.join(' ')
   }
 
@@ -137,7 +139,7 @@ export class Session {
     this.wire.write(`* OK [CAPABILITY ${this.capabilities()}] Mailweir ready\r\n`)
     try {
       while (!this.over && this.wire.isOpen) {
-        const input = await this.wire.command(this.account === null ? null : appendBytesMax)
+        const input = await this.wire.command()
         if (input === null) break
         if (input.kind === 'problem') {
           this.wire.write(input.tag === '*' ? `* BYE ${input.text}\r\n` : `${input.tag} BAD ${input.text}\r\n`)

@@ -7,19 +7,34 @@ import type { Readable, Writable } from 'node:stream'
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib'
 import type { Piece } from './grammar.ts'
 
-export type WireLimits = { readonly lineBytes: number; readonly literalBytes: number; readonly commandBytes: number }
+export type WireLimits = {
+  readonly lineBytes: number
+  readonly literalBytes: number
+  readonly commandBytes: number
+  /** What the last literal of APPEND may have. */
+  readonly appendBytes: number
+}
 
-/** RFC 7162 section 4 asks for 8192 octets a line; long sequence sets need more. */
-export const wireLimits: WireLimits = { lineBytes: 65_536, literalBytes: 1_048_576, commandBytes: 2_097_152 }
+/** Before a login: what a name with a password, or a token, needs. */
+const strangerLimits: WireLimits = { lineBytes: 16_384, literalBytes: 4_096, commandBytes: 32_768, appendBytes: 4_096 }
 
 /** What APPEND takes, bytes. */
 export const appendBytesMax = 26_214_400
+
+/** RFC 7162 section 4 asks for 8192 octets a line; long sequence sets need more. */
+export const accountLimits: WireLimits = {
+  lineBytes: 65_536,
+  literalBytes: 1_048_576,
+  commandBytes: 2_097_152,
+  appendBytes: appendBytesMax,
+}
 
 export type Input =
   | { readonly kind: 'command'; readonly pieces: readonly Piece[] }
   | { readonly kind: 'problem'; readonly text: string; readonly tag: string }
 
 export class Wire {
+  limits = strangerLimits
   #socket: Socket
   /** Where commands come from and responses go to: the socket, or what stands between it and us (RFC 4978). */
   #source: Readable
@@ -29,7 +44,6 @@ export class Wire {
   #buffer: Buffer = Buffer.alloc(0)
   #pieces: Piece[] = []
   #pieceBytes = 0
-  #literal = 0
   #ended = false
   #wake: (() => void) | null = null
 
@@ -112,7 +126,7 @@ export class Wire {
   }
 
   /** The next line without its end; null: the connection is over. For IDLE and SASL too. */
-  async line(max = wireLimits.lineBytes): Promise<Buffer | 'too long' | null> {
+  async line(max = this.limits.lineBytes): Promise<Buffer | 'too long' | null> {
     let searched = 0
     for (;;) {
       const end = this.#buffer.indexOf(0x0a, searched)
@@ -127,11 +141,9 @@ export class Wire {
     }
   }
 
-  /**
-   * A whole command; the continuation of synchronising literals is asked for on the way.
-   * @param appendBytes what the last literal of APPEND may have; null: no more than others
-   */
-  async command(appendBytes: number | null): Promise<Input | null> {
+  /** A whole command; the continuation of synchronising literals is asked for on the way. */
+  async command(): Promise<Input | null> {
+    const { lineBytes, literalBytes, commandBytes, appendBytes } = this.limits
     this.#pieces = []
     this.#pieceBytes = 0
     for (;;) {
@@ -148,20 +160,31 @@ export class Wire {
         this.#pieces = []
         return { kind: 'command', pieces }
       }
-      this.#literal = Number(literal[1])
-      const isAppend = appendBytes !== null && /^\S+ APPEND /i.test(String(this.#pieces[0]))
-      const tooBig = isAppend
-        ? this.#pieceBytes + this.#literal > appendBytes + wireLimits.lineBytes
-        : this.#literal > wireLimits.literalBytes || this.#pieceBytes + this.#literal > wireLimits.commandBytes
+      const size = Number(literal[1])
+      const tooBig = /^\S+ APPEND /i.test(String(this.#pieces[0]))
+        ? this.#pieceBytes + size > appendBytes + lineBytes
+        : size > literalBytes || this.#pieceBytes + size > commandBytes
       if (tooBig) {
         // A non-synchronising literal is on its way already: there is no way back to a line but to leave.
         return { kind: 'problem', text: '[TOOBIG] the literal is too large', tag: literal[2] === '+' ? '*' : tag() }
       }
       if (literal[2] !== '+') this.write('+ go ahead\r\n')
-      while (this.#buffer.length < this.#literal) if (!(await this.#more())) return null
-      this.#pieces.push(Buffer.from(this.#buffer.subarray(0, this.#literal)))
-      this.#pieceBytes += this.#literal
-      this.#buffer = this.#buffer.subarray(this.#literal)
+      const bytes = await this.#literal(size)
+      if (bytes === null) return null
+      this.#pieces.push(bytes)
+      this.#pieceBytes += size
+    }
+  }
+
+  /** Filled piece by piece, so that each byte is copied once, however the peer cuts them. */
+  async #literal(size: number): Promise<Buffer | null> {
+    const bytes = Buffer.allocUnsafe(size)
+    for (let filled = 0; ; ) {
+      const copied = this.#buffer.copy(bytes, filled)
+      filled += copied
+      this.#buffer = this.#buffer.subarray(copied)
+      if (filled === size) return bytes
+      if (!(await this.#more())) return null
     }
   }
 

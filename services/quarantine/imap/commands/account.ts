@@ -7,10 +7,12 @@ import type { Account } from '../accounts.ts'
 import { SyntaxProblem } from '../grammar.ts'
 import { Refusal } from '../refusal.ts'
 import type { Enabled, Session } from '../session.ts'
+import { accountLimits } from '../wire.ts'
 import type { Command } from './command.ts'
 
 function welcome(session: Session, account: Account): string {
   session.account = account
+  session.wire.limits = accountLimits
   session.ports.metrics.logins.inc({ outcome: 'ok' })
   session.ports.audit(account, 'login', '', session.address)
   return `[CAPABILITY ${session.capabilities()}] logged in`
@@ -146,8 +148,9 @@ export const accountCommands: Readonly<Record<string, Command>> = {
       return 'done'
     },
   },
+  // Its windows take memory, which a stranger does not get.
   COMPRESS: {
-    state: 'any',
+    state: 'authenticated',
     run: async (session, reader, tag) => {
       reader.space()
       if (reader.atom().toUpperCase() !== 'DEFLATE') throw new SyntaxProblem('there is no such method')
