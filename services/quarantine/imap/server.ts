@@ -8,6 +8,7 @@ import type { Follower, Log, LogRecord, Position } from '#lib/log/log.ts'
 import { Progress } from '#lib/log/progress.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
+import { Gate } from '#lib/runtime/gate.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
@@ -77,6 +78,8 @@ class ImapService implements Imap {
   /** By topic: how far the view has read it. */
   readonly #progress: Readonly<Record<string, Progress>>
   readonly #followers: Follower[] = []
+  /** Events on their way. */
+  readonly #audits = new Gate({ countMax: 1_000, bytesMax: 4 * 1024 * 1024 })
   #expiry: NodeJS.Timeout | null = null
   #serving = false
   readonly #stopping = new AbortController()
@@ -244,8 +247,8 @@ class ImapService implements Imap {
     return open < this.#config.imapSessionsPerAccountMax
   }
 
-  /** Each login and each message that is read is an event; the log line says it, too. */
-  #audit(account: string, what: 'login' | 'read', messageId: string, detail: string): void {
+  /** Each login and each message that is read is an event; the log line says it, too. Where the log is slow, readers wait for it. */
+  async #audit(account: string, what: 'login' | 'read', messageId: string, detail: string): Promise<void> {
     this.#ports.logger.info({ event: `imap.${what}`, user: account, messageId, detail }, 'an account did something')
     if (what === 'login') return
     const { log, codec, clock } = this.#ports
@@ -260,9 +263,13 @@ class ImapService implements Imap {
         detail: `${account} ${detail}`,
       }),
     )
-    log.append('mail.events', { key: messageId, value }).catch((err: unknown) => {
-      this.#ports.logger.warn({ event: 'imap.audit.failed', messageId, err }, 'an event was not appended')
-    })
+    await this.#audits.take(value.length)
+    log
+      .append('mail.events', { key: messageId, value })
+      .catch((err: unknown) => {
+        this.#ports.logger.warn({ event: 'imap.audit.failed', messageId, err }, 'an event was not appended')
+      })
+      .finally(() => this.#audits.release(value.length))
   }
 
   #sessionPorts(): SessionPorts {

@@ -71,7 +71,7 @@ export type SessionPorts = {
   /** By an OAUTHBEARER token; absent: not offered. */
   readonly authenticateToken: ((token: string) => Promise<Account | null>) | null
   /** Tells the log of the product who read what. */
-  audit(account: Account, what: 'login' | 'read', messageId: string, detail: string): void
+  audit(account: Account, what: 'login' | 'read', messageId: string, detail: string): Promise<void>
   /** Upgrades the connection; null: no certificate. */
   readonly startTls: ((wire: Wire) => Promise<void>) | null
 }

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
+import type { Log } from '#lib/log/log.ts'
 import { ManualClock } from '#lib/testing/clock.ts'
 import { Dialogue } from '#lib/testing/dialogue.ts'
 import { openTestPorts } from '#lib/testing/embedded.ts'
-import { startFacade } from '#lib/testing/imap.ts'
+import { mailbox, startFacade } from '#lib/testing/imap.ts'
 import { until } from '#lib/testing/wait.ts'
 import { Accounts } from './accounts.ts'
 
@@ -79,5 +80,37 @@ describe('those without an account', { timeout: 60_000 }, () => {
     for (let n = 0; n < 20; n++) assert.equal((await ask('wrong', `2001:db8::${n}`)).account, null)
     assert.equal((await ask('secret word', '2001:db8::ffff')).account, null)
     assert.equal((await ask('secret word', '2001:db8:0:1::1')).account?.name, 'reader')
+  })
+})
+
+describe('a log that takes no events', { timeout: 60_000 }, () => {
+  it('lets readers wait: what is on its way to it does not grow', async () => {
+    await using ports = await openTestPorts()
+    let held: (() => void)[] | null = null
+    const append: Log['append'] = async (topic, record) => {
+      const waiting = held
+      if (topic === 'mail.events' && waiting !== null) await new Promise<void>((resolve) => waiting.push(resolve))
+      return ports.log.append(topic, record)
+    }
+    const log = new Proxy(ports.log, {
+      get: (target, name) => {
+        if (name === 'append') return append
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    await using facade = await startFacade({ ...ports, log })
+    await facade.store('Subject: x\r\n\r\ny\r\n')
+    using session = await facade.open()
+    await session.ask(`SELECT ${mailbox}`)
+    held = []
+    session.say(Array.from({ length: 1_200 }, (_, n) => `f${n} FETCH 1 BODY.PEEK[]\r\n`).join(''))
+    await session.hear(/^f999 OK/)
+    await assert.rejects(session.hear(/^f1000 OK/, 300))
+    assert.equal(held.length, 1_000)
+    const waiting: (() => void)[] = held
+    held = null
+    for (const go of waiting) go()
+    await session.hear(/^f1199 OK/)
   })
 })

@@ -10,11 +10,11 @@ import type { Enabled, Session } from '../session.ts'
 import { accountLimits } from '../wire.ts'
 import type { Command } from './command.ts'
 
-function welcome(session: Session, account: Account): string {
+async function welcome(session: Session, account: Account): Promise<string> {
   session.account = account
   session.wire.limits = accountLimits
   session.ports.metrics.logins.inc({ outcome: 'ok' })
-  session.ports.audit(account, 'login', '', session.address)
+  await session.ports.audit(account, 'login', '', session.address)
   return `[CAPABILITY ${session.capabilities()}] logged in`
 }
 

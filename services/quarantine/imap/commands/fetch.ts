@@ -311,7 +311,8 @@ class Fetching {
       if (bytes === null) {
         bytes = await reader.message(entry.location)
         const { account } = this.#session
-        if (bytes !== null && account !== null) audit(account, 'read', entry.messageId, this.#selected.mailbox.name)
+        if (bytes !== null && account !== null)
+          await audit(account, 'read', entry.messageId, this.#selected.mailbox.name)
       }
       return bytes
     }
