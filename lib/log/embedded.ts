@@ -10,18 +10,11 @@
  */
 import { setImmediate as immediate } from 'node:timers/promises'
 import { type Clock, systemClock } from '#lib/runtime/clock.ts'
+import type { Database } from '#lib/runtime/database.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { EmbeddedConsumer } from './embedded/consumer.ts'
-import {
-  adoptOffsets,
-  type Database,
-  openGroups,
-  openRecords,
-  storageError,
-  type TopicRow,
-  topicRow,
-} from './embedded/database.ts'
+import { adoptOffsets, openGroups, openRecords, storageError, type TopicRow, topicRow } from './embedded/database.ts'
 import { type Appended, type Batch, Records } from './embedded/records.ts'
 import { Writer } from './embedded/writer.ts'
 import type {

@@ -145,7 +145,11 @@ class ConsoleService implements Console {
     })
     this.#follower.done.then(() => {}, this.#end.reject)
     const evict = (): void => {
-      this.#view.evict(clock.now() - this.#config.consoleDays * dayMs, this.#config.consoleMessagesMax)
+      try {
+        this.#view.evict(clock.now() - this.#config.consoleDays * dayMs, this.#config.consoleMessagesMax)
+      } catch (err) {
+        logger.warn({ event: 'console.eviction-failed', err }, 'the view forgets nothing now: will try again')
+      }
     }
     this.#eviction = setInterval(evict, evictMs)
     this.port = await listenOn(this.#app.server, this.#config.consoleListen, 'CONSOLE_LISTEN')

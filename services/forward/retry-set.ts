@@ -2,11 +2,10 @@
  * What waits in the partitions of `mail.retry` that this process has: a temporary SQLite database, so that it may be
  * large. It is filled from the start of the topic at each assignment; the topic is the truth.
  */
-import { DatabaseSync } from 'node:sqlite'
+import { Database } from '#lib/runtime/database.ts'
 
 export class RetrySet {
-  // An empty name is a private database on disk that goes when it is closed (sqlite.org/inmemorydb.html).
-  readonly #db = new DatabaseSync('')
+  readonly #db = new Database('')
   readonly #put
   readonly #remove
   readonly #due

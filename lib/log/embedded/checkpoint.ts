@@ -7,11 +7,11 @@ import type { ThreadData } from '#lib/runtime/thread.ts'
 import { openRecords } from './database.ts'
 
 const { path } = (workerData as ThreadData<{ path: string }>).data // Set by writer.ts, which starts this thread.
-const { db } = openRecords(path)
+const records = openRecords(path)
 
 parentPort?.on('message', () => {
   try {
-    db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    records.exec('PRAGMA wal_checkpoint(PASSIVE)')
   } catch {
     // A full disk, or an error of it: the writer meets it too, and says so.
   }

@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '#lib/runtime/clock.ts'
+import type { Database } from '#lib/runtime/database.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { backoffDelay, reconnectBackoff } from '#lib/runtime/retry.ts'
 import type { ConsumeOptions, Consumer, LogRecord, PartitionOffsets } from '../log.ts'
 import { Window } from '../window.ts'
-import type { Database } from './database.ts'
 
 /** How often a member shows that it lives. */
 const heartbeatMs = 250

@@ -5,53 +5,18 @@
  * offsets, members and leases of the groups: SQLite has one writer for each file, and a commit of offsets must not
  * wait for a sync of records.
  */
-import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { Database } from '#lib/runtime/database.ts'
 import { describeError, MailweirError } from '#lib/runtime/errors.ts'
 import type { TopicSpec } from '../log.ts'
 
 const busyMs = 10_000
 
-/** One connection, and its statements, each prepared once. */
-export class Database {
-  readonly db: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
-
-  constructor(path: string, schema: string) {
-    mkdirSync(dirname(path), { recursive: true })
-    this.db = new DatabaseSync(path, { timeout: busyMs })
-    this.db.exec(schema)
-  }
-
-  /** @returns the statement; integers are read as bigint */
-  prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.db.prepare(sql)
-      statement.setReadBigInts(true)
-      this.#statements.set(sql, statement)
-    }
-    return statement
-  }
-
-  /** @throws what `work` throws; nothing is changed then */
-  transaction<T>(work: () => T): T {
-    this.db.exec('BEGIN IMMEDIATE')
-    try {
-      const result = work()
-      this.db.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (this.db.isTransaction) this.db.exec('ROLLBACK')
-      throw error
-    }
-  }
-
-  close(): void {
-    this.#statements.clear()
-    this.db.close()
-  }
+/** Integers are read as bigint; another process may have the file for a while. */
+function openDatabase(path: string, schema: string): Database {
+  const database = new Database(path, { bigints: true, busyMs })
+  database.exec(schema)
+  return database
 }
 
 /**
@@ -59,7 +24,7 @@ export class Database {
  * its own does that (`writer.ts`), and the connection that writes only where that falls behind by 256 MB.
  */
 export const openRecords = (path: string): Database =>
-  new Database(
+  openDatabase(
     path,
     `PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
      PRAGMA wal_autocheckpoint = 16384; PRAGMA cache_size = -8192;
@@ -71,7 +36,7 @@ export const openRecords = (path: string): Database =>
 
 /** Not synced on their own: a power cut may give records again, never lose one. */
 export const openGroups = (recordsPath: string): Database =>
-  new Database(
+  openDatabase(
     join(dirname(recordsPath), 'groups.sqlite'),
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
      CREATE TABLE IF NOT EXISTS offsets (grp TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
@@ -86,9 +51,9 @@ export const openGroups = (recordsPath: string): Database =>
 export function adoptOffsets(records: Database, groups: Database): void {
   const isOld = records.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'offsets'").get()
   if (isOld === undefined || groups.prepare('SELECT 1 FROM offsets LIMIT 1').get() !== undefined) return
-  const rows = records.db.prepare('SELECT grp, topic, partition, offset, metadata FROM offsets').all()
+  const rows = records.prepare('SELECT grp, topic, partition, offset, metadata FROM offsets').all()
   groups.transaction(() => {
-    const insert = groups.db.prepare('INSERT OR IGNORE INTO offsets VALUES (?, ?, ?, ?, ?)')
+    const insert = groups.prepare('INSERT OR IGNORE INTO offsets VALUES (?, ?, ?, ?, ?)')
     for (const row of rows) {
       insert.run(
         String(row['grp']),

@@ -2,9 +2,10 @@
  * All that is written to `log.sqlite`, one transaction for each call. Each call blocks until the disk has it: it runs on the
  * writer's thread, but for the making of topics at the start.
  */
+import type { Database } from '#lib/runtime/database.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { TopicSpec } from '../log.ts'
-import { type Database, type TopicRow, topicRow } from './database.ts'
+import { type TopicRow, topicRow } from './database.ts'
 
 /** Appends that make up one transaction, packed so that they cross threads as one block. */
 export type Batch = {
@@ -138,10 +139,10 @@ export class Records {
       .run(spec.name, spec.partitions, spec.cleanup, spec.retentionMs)
     for (let partition = 0; partition < spec.partitions; partition++) {
       const table = `records_${id}_${partition}`
-      this.#db.db.exec(
+      this.#db.exec(
         `CREATE TABLE ${table} (offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, key TEXT, value BLOB) STRICT`,
       )
-      if (spec.cleanup === 'compact') this.#db.db.exec(`CREATE INDEX ${table}_key ON ${table} (key, offset)`)
+      if (spec.cleanup === 'compact') this.#db.exec(`CREATE INDEX ${table}_key ON ${table} (key, offset)`)
       this.#db
         .prepare('INSERT INTO ends (topic, partition, earliest, end, timestamp) VALUES (?, ?, 0, 0, 0)')
         .run(id, partition)
@@ -178,7 +179,7 @@ export class Records {
     const table = this.#topic(name)?.tables[partition]
     if (table === undefined) return
     this.#db.transaction(() => {
-      this.#db.db.exec(
+      this.#db.exec(
         `DELETE FROM ${table} WHERE offset < (SELECT max(newer.offset) FROM ${table} AS newer WHERE newer.key = ${table}.key)`,
       )
       this.#db

@@ -2,11 +2,11 @@
  * The suppressions as `mail.suppressions` tells them, and the consumer that adds to them from `mail.events`. The topic is a set: the
  * newest record of an address is its state. So the book is read from its start each time.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Consumer, Follower, Log, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import { Progress } from '#lib/log/progress.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
+import { Database } from '#lib/runtime/database.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -39,10 +39,9 @@ const windowRecords = 500
 
 export class SuppressionBook {
   readonly ready: Promise<void>
-  readonly #db = new DatabaseSync('')
+  readonly #db = new Database('')
   readonly #ports: BookPorts
   readonly #policy: Policy
-  readonly #statements = new Map<string, StatementSync>()
   readonly #progress: Progress
   /** One change after the other for each address: each starts from the state that the one before made. */
   readonly #turns = new Map<string, Promise<unknown>>()
@@ -83,18 +82,9 @@ export class SuppressionBook {
     await this.#consumer.ready
   }
 
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
-  }
-
   #apply(record: LogRecord): void {
     if (record.value === null) {
-      this.#prepare('DELETE FROM suppressions WHERE address = ?').run(record.key ?? '')
+      this.#db.prepare('DELETE FROM suppressions WHERE address = ?').run(record.key ?? '')
       return
     }
     try {
@@ -115,16 +105,18 @@ export class SuppressionBook {
   }
 
   #put(given: Suppression): void {
-    this.#prepare('INSERT OR REPLACE INTO suppressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(
-      given.address,
-      given.state,
-      given.cause,
-      given.since,
-      given.until,
-      given.count,
-      JSON.stringify(given.evidence),
-      given.note,
-    )
+    this.#db
+      .prepare('INSERT OR REPLACE INTO suppressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(
+        given.address,
+        given.state,
+        given.cause,
+        given.since,
+        given.until,
+        given.count,
+        JSON.stringify(given.evidence),
+        given.note,
+      )
   }
 
   // ---- changes ------------------------------------------------------------------------------------------------------
@@ -182,7 +174,7 @@ export class SuppressionBook {
   // ---- questions ----------------------------------------------------------------------------------------------------
 
   get(address: string): Suppression | null {
-    const row = this.#prepare('SELECT * FROM suppressions WHERE address = ?').get(address.toLowerCase())
+    const row = this.#db.prepare('SELECT * FROM suppressions WHERE address = ?').get(address.toLowerCase())
     return row === undefined ? null : toSuppression(row)
   }
 
@@ -196,13 +188,15 @@ export class SuppressionBook {
     if (cause !== undefined) values.push(cause)
     if (text !== undefined) conditions.push('instr(address, ?) > 0')
     if (text !== undefined) values.push(text.toLowerCase())
-    return this.#prepare(`SELECT * FROM suppressions WHERE ${conditions.join(' AND ')} ORDER BY address LIMIT ?`)
+    return this.#db
+      .prepare(`SELECT * FROM suppressions WHERE ${conditions.join(' AND ')} ORDER BY address LIMIT ?`)
       .all(...values, limit)
       .map(toSuppression)
   }
 
   counts(): { readonly state: string; readonly cause: string; readonly addresses: number }[] {
-    return this.#prepare('SELECT state, cause, count(*) AS n FROM suppressions GROUP BY state, cause')
+    return this.#db
+      .prepare('SELECT state, cause, count(*) AS n FROM suppressions GROUP BY state, cause')
       .all()
       .map((row) => ({ state: String(row['state']), cause: String(row['cause']), addresses: Number(row['n']) }))
   }
@@ -216,7 +210,6 @@ export class SuppressionBook {
     await this.ready.catch(() => {})
     await this.#consumer?.stop()
     await this.#follower?.stop()
-    this.#statements.clear()
     this.#db.close()
   }
 }

@@ -2,7 +2,7 @@
  * Counts of verdicts by hour, for each dimension on its own and for a few pairs, each by kind. A day is the sum of its hours. What a
  * stranger can make many of (domains, campaigns, networks) is bounded for each hour: what comes on top is counted as `other`.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Database } from '#lib/runtime/database.ts'
 import type { Event } from '#schemas/types.ts'
 
 export const dimensions = ['kind', 'variant', 'reason', 'domain', 'system', 'campaign', 'customer', 'network'] as const
@@ -28,24 +28,14 @@ const valueMax = 120
 const between = '\u001f'
 
 export class Rollups {
-  readonly #db: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #db: Database
   /** Values known of each dimension and pair in the hours that are being counted. */
   readonly #known = new Map<number, Map<string, Set<string>>>()
 
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     this.#db = db
     db.exec(`CREATE TABLE IF NOT EXISTS hours (dimension TEXT NOT NULL, hour INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
       n INTEGER NOT NULL, PRIMARY KEY (dimension, hour, kind, value)) STRICT, WITHOUT ROWID;`)
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
   }
 
   /** Counts the first verdict on a message. */
@@ -74,12 +64,9 @@ export class Rollups {
     const known = this.#valuesOf(dimension, hour)
     const counted = known.has(value) || known.size < valuesMax ? value : 'other'
     known.add(counted)
-    this.#prepare('INSERT INTO hours VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1').run(
-      dimension,
-      hour,
-      kind,
-      counted,
-    )
+    this.#db
+      .prepare('INSERT INTO hours VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1')
+      .run(dimension, hour, kind, counted)
   }
 
   #valuesOf(dimension: string, hour: number): Set<string> {
@@ -92,10 +79,9 @@ export class Rollups {
     }
     let values = hours.get(dimension)
     if (values === undefined) {
-      const rows = this.#prepare('SELECT DISTINCT value FROM hours WHERE dimension = ? AND hour = ?').all(
-        dimension,
-        hour,
-      )
+      const rows = this.#db
+        .prepare('SELECT DISTINCT value FROM hours WHERE dimension = ? AND hour = ?')
+        .all(dimension, hour)
       values = new Set(rows.map((row) => String(row['value'])))
       hours.set(dimension, values)
     }
@@ -122,14 +108,16 @@ export class Rollups {
     const step = Math.max(1, Math.round(options.stepMs / hourMs))
     const filter = options.kind === undefined ? '' : ' AND kind = ?'
     const values = options.kind === undefined ? [] : [options.kind]
-    const top = this.#prepare(
-      `SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ?${filter} GROUP BY value ORDER BY n DESC, value LIMIT ?`,
-    ).all(by, from, to, ...values, options.limit)
+    const top = this.#db
+      .prepare(
+        `SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ?${filter} GROUP BY value ORDER BY n DESC, value LIMIT ?`,
+      )
+      .all(by, from, to, ...values, options.limit)
     const count = Math.ceil((to - from) / step)
-    const points = this.#prepare(
+    const points = this.#db.prepare(
       `SELECT (hour - ?) / ? AS point, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND value = ?${filter} GROUP BY point`,
     )
-    const before = this.#prepare(
+    const before = this.#db.prepare(
       `SELECT sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND value = ?${filter}`,
     )
     return {
@@ -154,9 +142,10 @@ export class Rollups {
     pair: Pair,
     options: { readonly from: number; readonly to: number; readonly kind: string },
   ): { readonly row: string; readonly column: string; readonly messages: number }[] {
-    return this.#prepare(
-      'SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND kind = ? GROUP BY value ORDER BY n DESC LIMIT 400',
-    )
+    return this.#db
+      .prepare(
+        'SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND kind = ? GROUP BY value ORDER BY n DESC LIMIT 400',
+      )
       .all(pair, Math.floor(options.from / hourMs), Math.ceil(options.to / hourMs), options.kind)
       .map((cell) => {
         const [row = '', column = row] = String(cell['value']).split(between)
@@ -165,7 +154,7 @@ export class Rollups {
   }
 
   forget(before: number): void {
-    this.#prepare('DELETE FROM hours WHERE hour < ?').run(Math.floor(before / hourMs))
+    this.#db.prepare('DELETE FROM hours WHERE hour < ?').run(Math.floor(before / hourMs))
   }
 }
 

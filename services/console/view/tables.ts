@@ -1,5 +1,5 @@
 /** The tables of the view's database, what their rows are, and what is asked of them. */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '#lib/runtime/database.ts'
 import type { Event } from '#schemas/types.ts'
 
 export type MessageRow = {
@@ -55,7 +55,7 @@ export type MessageQuery = {
 const version = 2
 const tables = ['progress', 'bases', 'counts', 'minutes', 'messages', 'addresses', 'events', 'hours', 'words']
 
-export function openTables(db: DatabaseSync): void {
+export function openTables(db: Database): void {
   // The log is the truth: what a power cut takes from this file is read again.
   db.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;')
   if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) !== version) {

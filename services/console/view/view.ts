@@ -5,10 +5,8 @@
  * Events come in any order among services, and again after a crash. So a state only ever goes forward (waiting → forwarded or
  * dead), a count moves with the state that it counts, and a batch and the offsets up to which it reads are one transaction.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { LogRecord } from '#lib/log/log.ts'
+import { Database } from '#lib/runtime/database.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -46,28 +44,17 @@ export const traceMax = 500
 const evictMax = 10_000
 
 export class EventView {
-  readonly #db: DatabaseSync
+  readonly #db: Database
   readonly #options: ViewOptions
-  readonly #statements = new Map<string, StatementSync>()
   readonly rollups: Rollups
   /** Events applied since this process started. */
   applied = 0
 
   constructor(options: ViewOptions) {
     this.#options = options
-    if (options.path !== '') mkdirSync(dirname(options.path), { recursive: true })
-    this.#db = new DatabaseSync(options.path)
+    this.#db = new Database(options.path)
     openTables(this.#db)
     this.rollups = new Rollups(this.#db)
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
   }
 
   // ---- building -----------------------------------------------------------------------------------------------------
@@ -75,7 +62,8 @@ export class EventView {
   /** Where to read on in mail.events, by partition. */
   progress(): Map<number, bigint> {
     return new Map(
-      this.#prepare('SELECT partition, next FROM progress')
+      this.#db
+        .prepare('SELECT partition, next FROM progress')
         .all()
         .map((row) => [Number(row['partition']), BigInt(Number(row['next']))]),
     )
@@ -89,30 +77,24 @@ export class EventView {
 
   /** The ledger of a partition starts at this position of mail.raw; the first call counts. */
   setBase(partition: number, base: number): void {
-    this.#prepare('INSERT INTO bases VALUES (?, ?) ON CONFLICT DO NOTHING').run(partition, base)
+    this.#db.prepare('INSERT INTO bases VALUES (?, ?) ON CONFLICT DO NOTHING').run(partition, base)
   }
 
   base(partition: number): number | null {
-    const row = this.#prepare('SELECT base FROM bases WHERE partition = ?').get(partition)
+    const row = this.#db.prepare('SELECT base FROM bases WHERE partition = ?').get(partition)
     return row === undefined ? null : Number(row['base'])
   }
 
   apply(records: readonly LogRecord[]): number {
-    this.#db.exec('BEGIN')
-    try {
+    this.#db.transaction(() => {
       for (const record of records) {
         const event = this.#decode(record)
         if (event !== null) this.#applyOne(event, record)
-        this.#prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next').run(
-          record.partition,
-          record.offset + 1n,
-        )
+        this.#db
+          .prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next')
+          .run(record.partition, record.offset + 1n)
       }
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      this.#db.exec('ROLLBACK')
-      throw error
-    }
+    })
     this.applied += records.length
     return records.length
   }
@@ -139,13 +121,15 @@ export class EventView {
 
   /** Of a message that was erased its place and its counts stay, and nothing of what stood in it. */
   #erase({ messageId, position: { partition, offset } }: Event): void {
-    this.#prepare(
-      `UPDATE messages SET client = '', reverse_path = '', recipient = '', reply = '', address = '', subject = '', location = ''
+    this.#db
+      .prepare(
+        `UPDATE messages SET client = '', reverse_path = '', recipient = '', reply = '', address = '', subject = '', location = ''
        WHERE partition = ? AND offset = ?`,
-    ).run(partition, offset)
-    this.#prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
-    this.#prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
-    this.#prepare("DELETE FROM events WHERE id = ? AND json_extract(step, '$.type') <> 'erased'").run(messageId)
+      )
+      .run(partition, offset)
+    this.#db.prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
+    this.#db.prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
+    this.#db.prepare("DELETE FROM events WHERE id = ? AND json_extract(step, '$.type') <> 'erased'").run(messageId)
   }
 
   #applyOne(event: Event, record: LogRecord): void {
@@ -154,32 +138,24 @@ export class EventView {
     if (event.type === 'accepted') this.setBase(partition, offset)
     const base = this.base(partition)
     const isCounted = base !== null && offset >= base
-    this.#prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING').run(
-      event.messageId,
-      event.at,
-      record.partition,
-      record.offset,
-      JSON.stringify(step(event)),
-    )
+    this.#db
+      .prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+      .run(event.messageId, event.at, record.partition, record.offset, JSON.stringify(step(event)))
     // What people do with a copy (read, hold) is a step of the trace, and no message of its own.
     if (partition < 0) return
     if (event.type === 'erased') return this.#erase(event)
-    this.#prepare('INSERT INTO messages (partition, offset, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
-      partition,
-      offset,
-      event.messageId,
-    )
+    this.#db
+      .prepare('INSERT INTO messages (partition, offset, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+      .run(partition, offset, event.messageId)
     const count = (entry: keyof Counts, n: number): void => {
       if (!isCounted) return
-      this.#prepare('INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = counts.n + excluded.n').run(
-        partition,
-        entry,
-        n,
-      )
+      this.#db
+        .prepare('INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = counts.n + excluded.n')
+        .run(partition, entry, n)
     }
-    const before = this.#prepare(
-      'SELECT state, kind, mailbox, undecodable, client FROM messages WHERE partition = ? AND offset = ?',
-    ).get(partition, offset)
+    const before = this.#db
+      .prepare('SELECT state, kind, mailbox, undecodable, client FROM messages WHERE partition = ? AND offset = ?')
+      .get(partition, offset)
     if (before === undefined) return
     if (event.type === 'accepted') this.#accepted(event)
     if (event.state !== '') this.#settled(event, String(before['state']), count)
@@ -190,38 +166,38 @@ export class EventView {
         this.rollups.count(event, String(before['client']))
         const words = [event.subject, ...event.recipients.map(({ reply }) => reply)].join(' ').slice(0, wordsMax)
         if (words.trim() !== '') {
-          this.#prepare('INSERT INTO words (rowid, text) VALUES (?, ?)').run(rowOf(partition, offset), words)
+          this.#db.prepare('INSERT INTO words (rowid, text) VALUES (?, ?)').run(rowOf(partition, offset), words)
         }
-        this.#prepare('INSERT INTO minutes VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1').run(
-          Math.floor(event.at / 60_000),
-          event.kind,
-          event.variant,
-        )
+        this.#db
+          .prepare('INSERT INTO minutes VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1')
+          .run(Math.floor(event.at / 60_000), event.kind, event.variant)
       }
     } else if (event.type === 'stored') {
-      this.#prepare(
-        'UPDATE messages SET mailbox = ?, location = ?, expires_at = ? WHERE partition = ? AND offset = ?',
-      ).run(event.mailbox, JSON.stringify(event.location), event.expiresAt, partition, offset)
+      this.#db
+        .prepare('UPDATE messages SET mailbox = ?, location = ?, expires_at = ? WHERE partition = ? AND offset = ?')
+        .run(event.mailbox, JSON.stringify(event.location), event.expiresAt, partition, offset)
       if (before['mailbox'] === '') count('stored', 1)
     } else if (event.type === 'undecodable' && event.state === '') {
-      this.#prepare('UPDATE messages SET undecodable = 1 WHERE partition = ? AND offset = ?').run(partition, offset)
+      this.#db.prepare('UPDATE messages SET undecodable = 1 WHERE partition = ? AND offset = ?').run(partition, offset)
       if (before['undecodable'] === 0) count('undecodable', 1)
     }
   }
 
   #accepted(event: Event): void {
     const { partition, offset } = event.position
-    this.#prepare(
-      'UPDATE messages SET received_at = ?, size = ?, client = ?, reverse_path = ?, recipient = ? WHERE partition = ? AND offset = ?',
-    ).run(
-      event.at,
-      event.size,
-      event.clientAddress,
-      event.reversePath,
-      event.recipients[0]?.address ?? '',
-      partition,
-      offset,
-    )
+    this.#db
+      .prepare(
+        'UPDATE messages SET received_at = ?, size = ?, client = ?, reverse_path = ?, recipient = ? WHERE partition = ? AND offset = ?',
+      )
+      .run(
+        event.at,
+        event.size,
+        event.clientAddress,
+        event.reversePath,
+        event.recipients[0]?.address ?? '',
+        partition,
+        offset,
+      )
     this.#addresses(event, [event.reversePath, ...event.recipients.map(({ address }) => address)])
   }
 
@@ -230,12 +206,9 @@ export class EventView {
     const isRedriven = event.type === 'redriven' && before === 'dead'
     if ((before === 'forwarded' || before === 'dead') && !isRedriven) return
     const { partition, offset } = event.position
-    this.#prepare('UPDATE messages SET state = ?, reply = ? WHERE partition = ? AND offset = ?').run(
-      event.state,
-      event.reply,
-      partition,
-      offset,
-    )
+    this.#db
+      .prepare('UPDATE messages SET state = ?, reply = ? WHERE partition = ? AND offset = ?')
+      .run(event.state, event.reply, partition, offset)
     if (before === event.state) return
     if (before === 'waiting') count('deferred', -1)
     if (before === 'dead') count('dead', -1)
@@ -245,21 +218,23 @@ export class EventView {
   #classified(event: Event): void {
     const { partition, offset } = event.position
     const first = event.recipients[0]
-    this.#prepare(
-      `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?, domain = ?, campaign = ?,
+    this.#db
+      .prepare(
+        `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?, domain = ?, campaign = ?,
         received_at = CASE received_at WHEN 0 THEN ? ELSE received_at END WHERE partition = ? AND offset = ?`,
-    ).run(
-      event.kind,
-      event.variant,
-      first?.reason ?? '',
-      first?.address ?? '',
-      event.subject,
-      (first?.address ?? '').replace(/^.*@/s, '').toLowerCase(),
-      event.original['campaign'] ?? '',
-      event.at,
-      partition,
-      offset,
-    )
+      )
+      .run(
+        event.kind,
+        event.variant,
+        first?.reason ?? '',
+        first?.address ?? '',
+        event.subject,
+        (first?.address ?? '').replace(/^.*@/s, '').toLowerCase(),
+        event.original['campaign'] ?? '',
+        event.at,
+        partition,
+        offset,
+      )
     this.#addresses(
       event,
       event.recipients.map(({ address }) => address),
@@ -269,34 +244,34 @@ export class EventView {
   #addresses(event: Event, addresses: readonly string[]): void {
     for (const address of addresses.slice(0, addressesMax)) {
       if (address === '') continue
-      this.#prepare('INSERT INTO addresses VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
-        address.toLowerCase(),
-        event.position.partition,
-        event.position.offset,
-      )
+      this.#db
+        .prepare('INSERT INTO addresses VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+        .run(address.toLowerCase(), event.position.partition, event.position.offset)
     }
   }
 
   /** Forgets messages older than `before`, and the oldest above `messagesMax`; their counts stay. Gives how many. */
   evict(before: number, messagesMax: number): number {
-    const known = Number(this.#prepare('SELECT count(*) AS n FROM messages').get()?.['n'] ?? 0)
+    const known = Number(this.#db.prepare('SELECT count(*) AS n FROM messages').get()?.['n'] ?? 0)
     const surplus = Math.max(0, known - messagesMax)
     // What still waits is kept, however old: the ledger counts it.
-    const rows = this.#prepare(
-      `SELECT partition, offset, id FROM messages WHERE received_at > 0 AND state IN ('forwarded', 'dead')
+    const rows = this.#db
+      .prepare(
+        `SELECT partition, offset, id FROM messages WHERE received_at > 0 AND state IN ('forwarded', 'dead')
         AND (mailbox <> '' OR undecodable = 1) AND (received_at < ? OR ? > 0) ORDER BY received_at LIMIT ?`,
-    ).all(before, surplus, surplus > 0 ? Math.min(surplus, evictMax) : evictMax)
-    this.#db.exec('BEGIN')
-    for (const row of rows) {
-      const { partition, offset, id } = row as { partition: number; offset: number; id: string } // As selected.
-      this.#prepare('DELETE FROM messages WHERE partition = ? AND offset = ?').run(partition, offset)
-      this.#prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
-      this.#prepare('DELETE FROM events WHERE id = ?').run(id)
-      this.#prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
-    }
-    this.#prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(before / 60_000))
-    this.rollups.forget(before)
-    this.#db.exec('COMMIT')
+      )
+      .all(before, surplus, surplus > 0 ? Math.min(surplus, evictMax) : evictMax)
+    this.#db.transaction(() => {
+      for (const row of rows) {
+        const { partition, offset, id } = row as { partition: number; offset: number; id: string } // As selected.
+        this.#db.prepare('DELETE FROM messages WHERE partition = ? AND offset = ?').run(partition, offset)
+        this.#db.prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
+        this.#db.prepare('DELETE FROM events WHERE id = ?').run(id)
+        this.#db.prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
+      }
+      this.#db.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(before / 60_000))
+      this.rollups.forget(before)
+    })
     return rows.length
   }
 
@@ -305,33 +280,38 @@ export class EventView {
   /** The counts of a partition, without what stands at `end` or behind it. */
   counts(partition: number, end: number): Counts {
     const counts: Record<keyof Counts, number> = { ...noCounts }
-    for (const row of this.#prepare('SELECT entry, n FROM counts WHERE partition = ?').all(partition)) {
+    for (const row of this.#db.prepare('SELECT entry, n FROM counts WHERE partition = ?').all(partition)) {
       const entry = String(row['entry'])
       if (entry in counts) counts[entry as keyof Counts] = Number(row['n'])
     }
-    const behind = this.#prepare(
-      `SELECT sum(state = 'forwarded') AS forwarded, sum(state = 'waiting') AS deferred, sum(state = 'dead') AS dead,
+    const behind = this.#db
+      .prepare(
+        `SELECT sum(state = 'forwarded') AS forwarded, sum(state = 'waiting') AS deferred, sum(state = 'dead') AS dead,
         sum(kind <> '') AS classified, sum(mailbox <> '') AS stored, sum(undecodable) AS undecodable
         FROM messages WHERE partition = ? AND offset >= ?`,
-    ).get(partition, end)
+      )
+      .get(partition, end)
     for (const entry of Object.keys(counts) as (keyof Counts)[]) counts[entry] -= Number(behind?.[entry] ?? 0)
     return counts
   }
 
   /** How many messages of a range of positions have an outcome of forward; and how many are stored or cannot be. */
   settledBetween(partition: number, from: number, to: number): { forward: number; store: number } {
-    const row = this.#prepare(
-      `SELECT sum(state <> '') AS forward, sum(mailbox <> '' OR undecodable = 1) AS store
+    const row = this.#db
+      .prepare(
+        `SELECT sum(state <> '') AS forward, sum(mailbox <> '' OR undecodable = 1) AS store
         FROM messages WHERE partition = ? AND offset >= ? AND offset < ?`,
-    ).get(partition, from, to)
+      )
+      .get(partition, from, to)
     return { forward: Number(row?.['forward'] ?? 0), store: Number(row?.['store'] ?? 0) }
   }
 
   /** Messages by kind and variant since a time. */
   kindsSince(since: number): { kind: string; variant: string; messages: number }[] {
-    return this.#prepare(
-      'SELECT kind, variant, sum(n) AS n FROM minutes WHERE minute >= ? GROUP BY kind, variant ORDER BY n DESC',
-    )
+    return this.#db
+      .prepare(
+        'SELECT kind, variant, sum(n) AS n FROM minutes WHERE minute >= ? GROUP BY kind, variant ORDER BY n DESC',
+      )
       .all(Math.floor(since / 60_000))
       .map((row) => ({ kind: String(row['kind']), variant: String(row['variant']), messages: Number(row['n']) }))
   }
@@ -373,16 +353,15 @@ export class EventView {
       )
     }
     const filter = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
-    return this.#prepare(
-      `SELECT * FROM messages ${filter} ORDER BY received_at DESC, partition DESC, offset DESC LIMIT ?`,
-    )
+    return this.#db
+      .prepare(`SELECT * FROM messages ${filter} ORDER BY received_at DESC, partition DESC, offset DESC LIMIT ?`)
       .all(...values, query.limit)
       .map(toRow)
   }
 
   /** A message's row; null: not known, or forgotten by now. */
   message(id: string): (MessageRow & { readonly location: Location | null }) | null {
-    const row = this.#prepare('SELECT * FROM messages WHERE id = ? ORDER BY partition, offset LIMIT 1').get(id)
+    const row = this.#db.prepare('SELECT * FROM messages WHERE id = ? ORDER BY partition, offset LIMIT 1').get(id)
     if (row === undefined) return null
     const location = String(row['location'])
     return { ...toRow(row), location: location === '' ? null : JSON.parse(location) }
@@ -390,13 +369,13 @@ export class EventView {
 
   /** The steps of a message in the order of their times. */
   trace(id: string): object[] {
-    return this.#prepare('SELECT step FROM events WHERE id = ? ORDER BY at, partition, offset LIMIT ?')
+    return this.#db
+      .prepare('SELECT step FROM events WHERE id = ? ORDER BY at, partition, offset LIMIT ?')
       .all(id, traceMax)
       .map((row) => JSON.parse(String(row['step'])))
   }
 
   close(): void {
-    this.#statements.clear()
     this.#db.close()
   }
 }

@@ -126,8 +126,15 @@ class ImapService implements Imap {
     await this.#follow('mail.index', this.#view.progress(), (records) => this.#view.applyIndex(records))
     await this.#follow('mail.folders', new Map(), (records) => this.#view.applyFolders(records))
     if (this.#stopped !== null) return
-    this.#view.expire(clock.now())
-    this.#expiry = setInterval(() => this.#view.expire(clock.now()), expireMs)
+    const expire = (): void => {
+      try {
+        this.#view.expire(clock.now())
+      } catch (err) {
+        logger.warn({ event: 'imap.expiry-failed', err }, 'the view drops nothing now: will try again')
+      }
+    }
+    expire()
+    this.#expiry = setInterval(expire, expireMs)
     this.port = await this.#listen(this.#config.imapListen, 'IMAP_LISTEN', false)
     this.tlsPort = await this.#listen(this.#config.imapsListen, 'IMAPS_LISTEN', true)
     this.#serving = true

@@ -1,5 +1,5 @@
 /** The tables of the view's database, and what their rows are. */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '#lib/runtime/database.ts'
 import type { Location } from '#schemas/types.ts'
 
 export type Mailbox = {
@@ -39,7 +39,7 @@ export type Entry = {
 /** Form of the database; one of another form is made anew from the log. */
 const version = 3
 
-export function openTables(db: DatabaseSync): void {
+export function openTables(db: Database): void {
   // The log is the truth: what a power cut takes from this file is read again.
   db.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;')
   if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) !== version) {

@@ -6,10 +6,8 @@
  * leaves half of one. What the store may have dropped is not shown any more. Folders are read from their start each time:
  * of what was expunged long ago compaction leaves no trace.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { LogRecord } from '#lib/log/log.ts'
+import { Database } from '#lib/runtime/database.ts'
 import type { Folder, Index, Location } from '#schemas/types.ts'
 import { type DecodePorts, decodeRecord } from './decode.ts'
 import { holdFolder } from './folders.ts'
@@ -42,9 +40,8 @@ const nameless = '\0'
 const expungedMax = 100_000
 
 export class MailboxView {
-  readonly #db: DatabaseSync
+  readonly #db: Database
   readonly #options: ViewOptions
-  readonly #statements = new Map<string, StatementSync>()
   readonly #listeners = new Set<(mailboxes: ReadonlySet<number>) => void>()
   readonly #mailboxes = new Map<number, Changing>()
   readonly #byName = new Map<string, Changing>()
@@ -58,8 +55,7 @@ export class MailboxView {
 
   constructor(options: ViewOptions) {
     this.#options = options
-    if (options.path !== '') mkdirSync(dirname(options.path), { recursive: true })
-    this.#db = new DatabaseSync(options.path)
+    this.#db = new Database(options.path)
     openTables(this.#db)
     this.#read()
   }
@@ -68,10 +64,18 @@ export class MailboxView {
   #read(): void {
     this.#db.exec(`DELETE FROM messages WHERE mailbox IN (SELECT id FROM mailboxes WHERE folder <> '');
       DELETE FROM mailboxes WHERE folder <> '';`)
+    this.#knowAll()
+    this.#change(() => this.#make(holdFolder.name, holdFolder.id, holdFolder.partition))
+  }
+
+  /** The mailboxes as the database has them; those that sessions have open stay the same objects. */
+  #knowAll(): void {
+    const before = new Map(this.#mailboxes)
     for (const known of [this.#mailboxes, this.#byName, this.#byFolder]) known.clear()
-    for (const row of this.#prepare('SELECT * FROM mailboxes').all()) this.#know(toMailbox(row))
-    this.#make(holdFolder.name, holdFolder.id, holdFolder.partition)
-    this.#flush()
+    for (const row of this.#db.prepare('SELECT * FROM mailboxes').all()) {
+      const mailbox = toMailbox(row)
+      this.#know(Object.assign(before.get(mailbox.id) ?? mailbox, mailbox))
+    }
   }
 
   #know(mailbox: Changing): void {
@@ -80,33 +84,25 @@ export class MailboxView {
     if (mailbox.folder !== '') this.#byFolder.set(mailbox.folder, mailbox)
   }
 
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
-  }
-
   // ---- building -----------------------------------------------------------------------------------------------------
 
   /** The epoch that this database was built in; another one means that offsets started again: all is dropped. */
   useEpoch(epoch: number): void {
-    const known = this.#prepare("SELECT value FROM facts WHERE name = 'epoch'").get()?.['value']
+    const known = this.#db.prepare("SELECT value FROM facts WHERE name = 'epoch'").get()?.['value']
     if (known === String(epoch)) return
     this.#db.exec('DELETE FROM messages; DELETE FROM mailboxes; DELETE FROM progress;')
     this.#rosters.clear()
     this.#read()
-    this.#prepare("INSERT INTO facts VALUES ('epoch', ?) ON CONFLICT DO UPDATE SET value = excluded.value").run(
-      String(epoch),
-    )
+    this.#db
+      .prepare("INSERT INTO facts VALUES ('epoch', ?) ON CONFLICT DO UPDATE SET value = excluded.value")
+      .run(String(epoch))
   }
 
   /** Where to read `mail.index` on, by partition. */
   progress(): Map<number, bigint> {
     return new Map(
-      this.#prepare('SELECT partition, next FROM progress')
+      this.#db
+        .prepare('SELECT partition, next FROM progress')
         .all()
         .map((row) => [Number(row['partition']), BigInt(Number(row['next']))]),
     )
@@ -133,43 +129,31 @@ export class MailboxView {
   }
 
   #batch(records: readonly LogRecord[], one: (record: LogRecord) => void): void {
-    this.#db.exec('BEGIN')
-    try {
+    this.#change(() => {
       for (const record of records) one(record)
       const last = records.at(-1)
       if (last?.topic === 'mail.index') {
-        this.#prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next').run(
-          last.partition,
-          last.offset + 1n,
-        )
+        this.#db
+          .prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next')
+          .run(last.partition, last.offset + 1n)
       }
-      this.#writeMailboxes()
-      this.#db.exec('COMMIT')
+    })
+  }
+
+  /** All that `work` changes, in the database and in memory, or nothing of it. */
+  #change(work: () => void): void {
+    try {
+      this.#db.transaction(() => {
+        work()
+        for (const each of this.#dirty) this.#db.prepare(mailboxUpsert).run(...mailboxRow(each))
+      })
     } catch (error) {
-      this.#db.exec('ROLLBACK')
-      // What is in memory went on without the database.
       this.#rosters.clear()
       this.#dirty.clear()
       this.#gone.clear()
-      for (const row of this.#prepare('SELECT * FROM mailboxes').all()) {
-        const mailbox = toMailbox(row)
-        Object.assign(this.#mailboxes.get(mailbox.id) ?? mailbox, mailbox)
-      }
+      this.#knowAll()
       throw error
     }
-    this.#tell()
-  }
-
-  #flush(): void {
-    this.#writeMailboxes()
-    this.#tell()
-  }
-
-  #writeMailboxes(): void {
-    for (const each of this.#dirty) this.#prepare(mailboxUpsert).run(...mailboxRow(each))
-  }
-
-  #tell(): void {
     for (const [mailbox, uids] of this.#gone) this.#rosters.get(mailbox)?.remove(uids)
     this.#gone.clear()
     const changed = new Set([...this.#dirty].map(({ id }) => id))
@@ -232,9 +216,9 @@ export class MailboxView {
   }
 
   #make(name: string, folder: string, partition: number): Changing {
-    const { lastInsertRowid } = this.#prepare(
-      'INSERT INTO mailboxes VALUES (NULL, ?, ?, ?, 1, 0, 0, 0, 1, 1, 9007199254740991)',
-    ).run(name, folder, partition)
+    const { lastInsertRowid } = this.#db
+      .prepare('INSERT INTO mailboxes VALUES (NULL, ?, ?, ?, 1, 0, 0, 0, 1, 1, 9007199254740991)')
+      .run(name, folder, partition)
     const mailbox: Changing = {
       id: Number(lastInsertRowid),
       name,
@@ -255,29 +239,31 @@ export class MailboxView {
 
   #add(mailbox: Changing, entry: Omit<Entry, 'flags'> & { flags: readonly string[]; expiresAt: number }): void {
     const flags = entry.flags.join(' ')
-    const { changes } = this.#prepare(
-      'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    ).run(
-      keyOf(mailbox.id, entry.uid),
-      mailbox.id,
-      entry.uid,
-      entry.copy,
-      entry.messageId,
-      entry.size,
-      entry.receivedAt,
-      flags,
-      entry.modseq,
-      entry.location.object,
-      entry.location.blockOffset,
-      entry.location.blockLength,
-      entry.location.recordIndex,
-      entry.expiresAt,
-      entry.header,
-      entry.structure,
-      entry.envelope,
-      entry.preview,
-      mailbox.folder === '' ? null : entry.sha256,
-    )
+    const { changes } = this.#db
+      .prepare(
+        'INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      )
+      .run(
+        keyOf(mailbox.id, entry.uid),
+        mailbox.id,
+        entry.uid,
+        entry.copy,
+        entry.messageId,
+        entry.size,
+        entry.receivedAt,
+        flags,
+        entry.modseq,
+        entry.location.object,
+        entry.location.blockOffset,
+        entry.location.blockLength,
+        entry.location.recordIndex,
+        entry.expiresAt,
+        entry.header,
+        entry.structure,
+        entry.envelope,
+        entry.preview,
+        mailbox.folder === '' ? null : entry.sha256,
+      )
     if (Number(changes) === 0) return
     mailbox.messages++
     mailbox.bytes += entry.size
@@ -297,14 +283,14 @@ export class MailboxView {
 
   /** False: there is no such message. */
   #reflag(mailbox: Changing, copy: string, all: readonly string[], modseq: number): boolean {
-    const before = this.#prepare('SELECT uid, flags FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox.id, copy)
+    const before = this.#db
+      .prepare('SELECT uid, flags FROM messages WHERE mailbox = ? AND copy = ?')
+      .get(mailbox.id, copy)
     if (before === undefined) return false
     const flags = all.join(' ')
-    this.#prepare('UPDATE messages SET flags = ?, modseq = ? WHERE key = ?').run(
-      flags,
-      modseq,
-      keyOf(mailbox.id, Number(before['uid'])),
-    )
+    this.#db
+      .prepare('UPDATE messages SET flags = ?, modseq = ? WHERE key = ?')
+      .run(flags, modseq, keyOf(mailbox.id, Number(before['uid'])))
     mailbox.unseen += Number(isUnseen(flags)) - Number(isUnseen(String(before['flags'])))
     mailbox.highestModseq = Math.max(mailbox.highestModseq, modseq)
     this.#rosters.get(mailbox.id)?.setFlags(Number(before['uid']), flags, modseq)
@@ -313,13 +299,12 @@ export class MailboxView {
   }
 
   #expunge(mailbox: Changing, copy: string, modseq: number): void {
-    const before = this.#prepare('SELECT uid, flags, size FROM messages WHERE mailbox = ? AND copy = ?').get(
-      mailbox.id,
-      copy,
-    )
+    const before = this.#db
+      .prepare('SELECT uid, flags, size FROM messages WHERE mailbox = ? AND copy = ?')
+      .get(mailbox.id, copy)
     if (before === undefined) return
     const uid = Number(before['uid'])
-    this.#prepare('DELETE FROM messages WHERE key = ?').run(keyOf(mailbox.id, uid))
+    this.#db.prepare('DELETE FROM messages WHERE key = ?').run(keyOf(mailbox.id, uid))
     mailbox.messages--
     mailbox.bytes -= Number(before['size'])
     if (isUnseen(String(before['flags']))) mailbox.unseen--
@@ -331,14 +316,16 @@ export class MailboxView {
 
   /** Its copy stands elsewhere now; nothing that a client sees has changed. */
   #move(mailbox: Changing, copy: string, location: Location): void {
-    this.#prepare(
-      'UPDATE messages SET object = ?, block_offset = ?, block_length = ?, record_index = ? WHERE mailbox = ? AND copy = ?',
-    ).run(location.object, location.blockOffset, location.blockLength, location.recordIndex, mailbox.id, copy)
+    this.#db
+      .prepare(
+        'UPDATE messages SET object = ?, block_offset = ?, block_length = ?, record_index = ? WHERE mailbox = ? AND copy = ?',
+      )
+      .run(location.object, location.blockOffset, location.blockLength, location.recordIndex, mailbox.id, copy)
   }
 
   #drop(mailbox: Changing): void {
-    this.#prepare('DELETE FROM messages WHERE key BETWEEN ? AND ?').run(...keysOf(mailbox.id))
-    this.#prepare('DELETE FROM mailboxes WHERE id = ?').run(mailbox.id)
+    this.#db.prepare('DELETE FROM messages WHERE key BETWEEN ? AND ?').run(...keysOf(mailbox.id))
+    this.#db.prepare('DELETE FROM mailboxes WHERE id = ?').run(mailbox.id)
     this.#mailboxes.delete(mailbox.id)
     if (this.#byName.get(mailbox.name) === mailbox) this.#byName.delete(mailbox.name)
     this.#byFolder.delete(mailbox.folder)
@@ -350,33 +337,33 @@ export class MailboxView {
   /** Drops what the store may have dropped by now, and mailboxes that are empty then. */
   expire(now: number): number {
     let dropped = 0
-    for (const mailbox of [...this.#mailboxes.values()]) {
-      if (mailbox.expiresFrom > now) continue
-      const rows = this.#prepare(
-        'SELECT uid, flags, size FROM messages WHERE key BETWEEN ? AND ? AND expires_at <= ?',
-      ).all(...keysOf(mailbox.id), now)
-      dropped += rows.length
-      if (rows.length >= mailbox.messages) {
-        this.#drop(mailbox)
-        continue
+    this.#change(() => {
+      for (const mailbox of [...this.#mailboxes.values()]) {
+        if (mailbox.expiresFrom > now) continue
+        const rows = this.#db
+          .prepare('SELECT uid, flags, size FROM messages WHERE key BETWEEN ? AND ? AND expires_at <= ?')
+          .all(...keysOf(mailbox.id), now)
+        dropped += rows.length
+        if (rows.length >= mailbox.messages) {
+          this.#drop(mailbox)
+          continue
+        }
+        this.#db
+          .prepare('DELETE FROM messages WHERE key BETWEEN ? AND ? AND expires_at <= ?')
+          .run(...keysOf(mailbox.id), now)
+        const next = this.#db
+          .prepare('SELECT min(expires_at) AS next FROM messages WHERE key BETWEEN ? AND ?')
+          .get(...keysOf(mailbox.id))
+        mailbox.expiresFrom = Number(next?.['next'])
+        mailbox.messages -= rows.length
+        for (const row of rows) {
+          mailbox.bytes -= Number(row['size'])
+          if (isUnseen(String(row['flags']))) mailbox.unseen--
+        }
+        this.#gone.set(mailbox.id, new Set(rows.map((row) => Number(row['uid']))))
+        this.#dirty.add(mailbox)
       }
-      this.#prepare('DELETE FROM messages WHERE key BETWEEN ? AND ? AND expires_at <= ?').run(
-        ...keysOf(mailbox.id),
-        now,
-      )
-      const next = this.#prepare('SELECT min(expires_at) AS next FROM messages WHERE key BETWEEN ? AND ?').get(
-        ...keysOf(mailbox.id),
-      )
-      mailbox.expiresFrom = Number(next?.['next'])
-      mailbox.messages -= rows.length
-      for (const row of rows) {
-        mailbox.bytes -= Number(row['size'])
-        if (isUnseen(String(row['flags']))) mailbox.unseen--
-      }
-      this.#gone.set(mailbox.id, new Set(rows.map((row) => Number(row['uid']))))
-      this.#dirty.add(mailbox)
-    }
-    this.#flush()
+    })
     return dropped
   }
 
@@ -420,7 +407,7 @@ export class MailboxView {
     let roster = this.#rosters.get(id)
     if (roster === undefined) {
       roster = new Roster(Math.ceil((this.#mailboxes.get(id)?.messages ?? 0) * 1.1))
-      const statement = this.#prepare(
+      const statement = this.#db.prepare(
         'SELECT uid, flags, modseq, size, received_at FROM messages WHERE key BETWEEN ? AND ? ORDER BY key',
       )
       for (const row of statement.iterate(...keysOf(id))) {
@@ -439,18 +426,19 @@ export class MailboxView {
   }
 
   entry(mailbox: number, uid: number): Entry | null {
-    const row = this.#prepare('SELECT * FROM messages WHERE key = ?').get(keyOf(mailbox, uid))
+    const row = this.#db.prepare('SELECT * FROM messages WHERE key = ?').get(keyOf(mailbox, uid))
     return row === undefined ? null : toEntry(row)
   }
 
   /** Whether a copy is still in a mailbox. */
   has(mailbox: number, copy: string): boolean {
-    return this.#prepare('SELECT 1 FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox, copy) !== undefined
+    return this.#db.prepare('SELECT 1 FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox, copy) !== undefined
   }
 
   /** Entries between two UIDs, both included, ascending; at most `limit`. */
   entries(mailbox: number, from: number, to: number, limit: number): Entry[] {
-    return this.#prepare('SELECT * FROM messages WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?')
+    return this.#db
+      .prepare('SELECT * FROM messages WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?')
       .all(...keysOf(mailbox, from, to), limit)
       .map(toEntry)
   }
@@ -462,7 +450,7 @@ export class MailboxView {
     from: number,
     to: number,
   ): Generator<readonly [uid: number, value: string]> {
-    const statement = this.#prepare(
+    const statement = this.#db.prepare(
       `SELECT uid, CAST(${name} AS TEXT) FROM messages WHERE key BETWEEN ? AND ? ORDER BY key`,
     )
     statement.setReturnArrays(true)
@@ -483,7 +471,6 @@ export class MailboxView {
   }
 
   end(): void {
-    this.#statements.clear()
     this.#db.close()
   }
 }
