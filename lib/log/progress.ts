@@ -1,6 +1,8 @@
-/** How far a view has read a topic, and who waits until it has read further. */
+/** A view that reads a topic: how far it has come, and who waits until it has read further. */
 import type { Clock } from '#lib/runtime/clock.ts'
-import type { LogRecord } from './log.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
+import { persist } from '#lib/runtime/retry.ts'
+import type { Follower, FollowOptions, Log, LogRecord } from './log.ts'
 
 const lookMs = 200
 
@@ -37,6 +39,32 @@ export class Progress {
 
   clear(): void {
     this.#next.clear()
+  }
+
+  /**
+   * Reads a topic into the view. What it cannot take now (its disk is full, a schema is still fetched) is not passed over: it is
+   * tried until it can. So `apply` may be called again with the same records, and takes them whole or not at all.
+   */
+  follow(
+    log: Pick<Log, 'follow'>,
+    options: FollowOptions & { readonly logger: Logger; readonly signal: AbortSignal },
+  ): Follower {
+    const { topic, from, logger, signal } = options
+    return log.follow({
+      topic,
+      from,
+      apply: async (records) => {
+        const applied = await persist(() => options.apply(records), {
+          clock: this.#clock,
+          signal,
+          failed: (err, attempt) => {
+            if (attempt === 1)
+              logger.warn({ event: 'view.waiting', topic, err }, 'a view takes no changes now: will try again')
+          },
+        })
+        if (applied !== null) this.read(records)
+      },
+    })
   }
 
   /**

@@ -12,7 +12,6 @@ import type { HealthAnswer } from '#lib/runtime/health.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
-import { persist } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -92,6 +91,7 @@ class ConsoleService implements Console {
     this.#suppressions = new SuppressionBook(config.suppressionPolicy, {
       ...ports,
       changed: (state) => this.#metrics.suppressions.inc({ state }),
+      failed: (error) => this.#end.reject(error),
     })
     this.done = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
@@ -125,23 +125,15 @@ class ConsoleService implements Console {
     })
     await this.#app.ready()
     const ends = await this.#openBooks()
-    this.#follower = log.follow({
+    this.#follower = this.#progress.follow(log, {
       topic: 'mail.events',
       from: new Map(this.#progress.all()),
-      apply: async (records) => {
-        // The view's disk may be full: what the log tells is not passed over for that.
-        const applied = await persist(() => this.#view.apply(records), {
-          clock,
-          signal: this.#stopping.signal,
-          failed: (err, attempt) => {
-            if (attempt === 1)
-              logger.warn({ event: 'console.waiting', err }, 'the view takes no changes now: will try again')
-          },
-        })
-        if (applied === null) return
-        this.#metrics.applied.inc(applied)
-        this.#progress.read(records)
+      apply: (records) => {
+        this.#view.apply(records)
+        this.#metrics.applied.inc(records.length)
       },
+      logger,
+      signal: this.#stopping.signal,
     })
     this.#follower.done.then(() => {}, this.#end.reject)
     const evict = (): void => {

@@ -23,6 +23,8 @@ export type BookPorts = {
   readonly logger: Logger
   /** Told of each state that changed. */
   changed(state: string): void
+  /** Told when it can no longer read the log. */
+  failed(error: unknown): void
 }
 
 export type SuppressionQuery = {
@@ -43,6 +45,7 @@ export class SuppressionBook {
   readonly #ports: BookPorts
   readonly #policy: Policy
   readonly #progress: Progress
+  readonly #stopping = new AbortController()
   /** One change after the other for each address: each starts from the state that the one before made. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #follower: Follower | null = null
@@ -52,7 +55,7 @@ export class SuppressionBook {
     this.#policy = policy
     this.#progress = new Progress(ports.clock)
     this.#ports = ports
-    this.#db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+    this.#db.exec(`PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
       CREATE TABLE suppressions (address TEXT PRIMARY KEY, state TEXT NOT NULL, cause TEXT NOT NULL, since INTEGER NOT NULL,
         until INTEGER NOT NULL, count INTEGER NOT NULL, evidence TEXT NOT NULL, note TEXT NOT NULL) STRICT, WITHOUT ROWID;`)
     this.ready = this.#start()
@@ -60,17 +63,19 @@ export class SuppressionBook {
   }
 
   async #start(): Promise<void> {
-    const { log } = this.#ports
+    const { log, logger, failed } = this.#ports
     const ends = await log.admin.offsets('mail.suppressions')
     for (const { partition, earliest } of ends) this.#progress.set(partition, earliest)
-    this.#follower = log.follow({
+    this.#follower = this.#progress.follow(log, {
       topic: 'mail.suppressions',
       from: new Map(),
       apply: (records) => {
         for (const record of records) this.#apply(record)
-        this.#progress.read(records)
       },
+      logger,
+      signal: this.#stopping.signal,
     })
+    this.#follower.done.catch(failed)
     if (!(await this.#progress.reached(new Map(ends.map(({ partition, end }) => [partition, end])), null))) return
     this.#consumer = log.consume({
       group: suppressionsGroup,
@@ -79,6 +84,7 @@ export class SuppressionBook {
       windowBytes: 16 * 1024 * 1024,
       assign: () => ({ process: (record) => this.#learn(record) }),
     })
+    this.#consumer.done.catch(failed)
     await this.#consumer.ready
   }
 
@@ -206,6 +212,7 @@ export class SuppressionBook {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     this.#progress.stop()
     await this.ready.catch(() => {})
     await this.#consumer?.stop()

@@ -85,7 +85,7 @@ export class EventView {
     return row === undefined ? null : Number(row['base'])
   }
 
-  apply(records: readonly LogRecord[]): number {
+  apply(records: readonly LogRecord[]): void {
     this.#db.transaction(() => {
       for (const record of records) {
         const event = this.#decode(record)
@@ -96,7 +96,6 @@ export class EventView {
       }
     })
     this.applied += records.length
-    return records.length
   }
 
   #decode(record: LogRecord): Event | null {

@@ -12,7 +12,6 @@ import { Gate } from '#lib/runtime/gate.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
-import { persist } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -147,30 +146,22 @@ class ImapService implements Imap {
     from: ReadonlyMap<number, bigint>,
     apply: (records: readonly LogRecord[]) => void,
   ): Promise<void> {
-    const { log, clock, logger } = this.#ports
+    const { log, logger } = this.#ports
     const ends = await log.admin.offsets(topic)
     const progress = this.#progressOf(topic)
     for (const [partition, next] of from) progress.set(partition, next)
     for (const { partition, earliest } of ends) {
       if ((progress.next(partition) ?? 0n) < earliest) progress.set(partition, earliest)
     }
-    const follower = log.follow({
+    const follower = progress.follow(log, {
       topic,
       from,
-      apply: async (records) => {
-        // The view's disk may be full: what the log tells is not passed over for that.
-        const applied = await persist(() => apply(records), {
-          clock,
-          signal: this.#stopping.signal,
-          failed: (err, attempt) => {
-            if (attempt === 1)
-              logger.warn({ event: 'imap.waiting', err }, 'the view takes no changes now: will try again')
-          },
-        })
-        if (applied === null) return
+      apply: (records) => {
+        apply(records)
         this.#metrics.applied.inc(records.length)
-        progress.read(records)
       },
+      logger,
+      signal: this.#stopping.signal,
     })
     this.#followers.push(follower)
     follower.done.then(() => {}, this.#end.reject)
