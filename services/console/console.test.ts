@@ -227,6 +227,27 @@ describe('the view of events', () => {
     )
     assert.equal(view.counts(0, 6).forwarded, 5)
     assert.equal(view.trace('m0').length, 0)
+    // What somebody does with a message that is forgotten is forgotten, too.
+    const read = (id: string, offset: bigint) => ({
+      topic: 'mail.events',
+      partition: 1,
+      offset,
+      key: id,
+      timestamp: 0,
+      value: ports.codec.encode(
+        'event',
+        event({ messageId: id, type: 'read', at: 5, service: 'imap', position: { partition: -1, offset: -1 } }),
+      ),
+    })
+    const steps = view.trace('m1').length
+    view.apply([read('m0', 0n), read('m1', 1n), read('', 2n)])
+    view.evict(5, 100)
+    assert.equal(view.trace('m0').length, 1)
+    view.evict(6, 100)
+    assert.deepEqual(
+      ['m0', 'm1', ''].map((id) => view.trace(id).length),
+      [0, steps + 1, 0],
+    )
     view.close()
   })
 })

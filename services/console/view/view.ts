@@ -42,11 +42,15 @@ const wordsOf = (text: string): string =>
 /** A trace is cut here: a message deferred for days has many steps that say the same. */
 export const traceMax = 500
 const evictMax = 10_000
+/** Steps that one call looks at for those of messages that are not known. */
+const strayMax = 10_000
 
 export class EventView {
   readonly #db: Database
   readonly #options: ViewOptions
   readonly rollups: Rollups
+  /** Ids of the steps up to here were looked at. */
+  #straysTo = ''
   /** Events applied since this process started. */
   applied = 0
 
@@ -269,9 +273,26 @@ export class EventView {
         this.#db.prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
       }
       this.#db.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(before / 60_000))
+      this.#forgetStrays(before)
       this.rollups.forget(before)
     })
     return rows.length
+  }
+
+  /** Steps that came after their message was forgotten (somebody read it, or changed a setting of no message); a stretch at a time. */
+  #forgetStrays(before: number): void {
+    const next = this.#db
+      .prepare('SELECT id FROM events WHERE id >= ? ORDER BY id LIMIT 1 OFFSET ?')
+      .get(this.#straysTo, strayMax)
+    const to = next === undefined ? '\u{10ffff}' : String(next['id'])
+    this.#db
+      .prepare(
+        `DELETE FROM events WHERE id BETWEEN ? AND ? AND at < ?
+          AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.id = events.id)`,
+      )
+      .run(this.#straysTo, to, before)
+    // One id may have more steps than that: it was looked at whole.
+    this.#straysTo = next === undefined ? '' : to === this.#straysTo ? `${to}\u0001` : to
   }
 
   // ---- asking -------------------------------------------------------------------------------------------------------
