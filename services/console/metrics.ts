@@ -12,7 +12,7 @@ export const consoleMetrics = (metrics: Metrics) => ({
   ),
   undecodable: metrics.counter(
     'mailweir_console_undecodable_total',
-    'Records of mail.events that could not be read and were passed over.',
+    'Records of mail.events and mail.suppressions that could not be read and were passed over.',
   ),
   ledger: metrics.gauge(
     'mailweir_ledger_messages',

@@ -90,6 +90,7 @@ class ConsoleService implements Console {
     })
     this.#suppressions = new SuppressionBook(config.suppressionPolicy, {
       ...ports,
+      undecodable: () => this.#metrics.undecodable.inc(),
       changed: (state) => this.#metrics.suppressions.inc({ state }),
       failed: (error) => this.#end.reject(error),
     })

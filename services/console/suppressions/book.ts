@@ -8,19 +8,16 @@ import { Progress } from '#lib/log/progress.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { Database } from '#lib/runtime/database.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
-import type { Logger } from '#lib/runtime/logger.ts'
-import type { Codec } from '#schemas/codec.ts'
+import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Event, Suppression } from '#schemas/types.ts'
 import { byPerson, causesOf, next, type Policy } from './policy.ts'
 
 export const suppressionsGroup = 'suppressions'
 
-export type BookPorts = {
+export type BookPorts = ReadPorts & {
   readonly log: Log
-  readonly codec: Codec
   readonly clock: Clock
-  readonly logger: Logger
   /** Told of each state that changed. */
   changed(state: string): void
   /** Told when it can no longer read the log. */
@@ -93,21 +90,8 @@ export class SuppressionBook {
       this.#db.prepare('DELETE FROM suppressions WHERE address = ?').run(record.key ?? '')
       return
     }
-    try {
-      this.#put(this.#ports.codec.decode('suppression', record.value))
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) throw error
-      this.#ports.logger.error(
-        {
-          event: 'record.undecodable',
-          topic: record.topic,
-          partition: record.partition,
-          offset: record.offset.toString(),
-          err: error,
-        },
-        'a suppression cannot be read: it is passed over',
-      )
-    }
+    const given = readRecord('suppression', record, this.#ports)
+    if (given !== null) this.#put(given)
   }
 
   #put(given: Suppression): void {

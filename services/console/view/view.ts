@@ -7,21 +7,16 @@
  */
 import type { LogRecord } from '#lib/log/log.ts'
 import { Database } from '#lib/runtime/database.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
-import type { Logger } from '#lib/runtime/logger.ts'
-import type { Codec } from '#schemas/codec.ts'
+import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import type { Event, Location } from '#schemas/types.ts'
 import { Rollups } from './rollups.ts'
 import { type Counts, type MessageQuery, type MessageRow, openTables, step, toRow } from './tables.ts'
 
 export type { Counts, MessageRow }
 
-export type ViewOptions = {
+export type ViewOptions = ReadPorts & {
   /** Empty: a temporary database that goes with the process. */
   readonly path: string
-  readonly codec: Codec
-  readonly logger: Logger
-  undecodable(): void
 }
 
 const noCounts: Counts = { forwarded: 0, deferred: 0, dead: 0, classified: 0, stored: 0, undecodable: 0 }
@@ -92,7 +87,7 @@ export class EventView {
   apply(records: readonly LogRecord[]): void {
     this.#db.transaction(() => {
       for (const record of records) {
-        const event = this.#decode(record)
+        const event = readRecord('event', record, this.#options)
         if (event !== null) this.#applyOne(event, record)
         this.#db
           .prepare('INSERT INTO progress VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next')
@@ -100,26 +95,6 @@ export class EventView {
       }
     })
     this.applied += records.length
-  }
-
-  #decode(record: LogRecord): Event | null {
-    try {
-      return this.#options.codec.decode('event', record.value)
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) throw error
-      this.#options.undecodable()
-      this.#options.logger.error(
-        {
-          event: 'record.undecodable',
-          topic: record.topic,
-          partition: record.partition,
-          offset: record.offset.toString(),
-          err: error,
-        },
-        'an event cannot be read: it is passed over',
-      )
-      return null
-    }
   }
 
   /** Of a message that was erased its place and its counts stay, and nothing of what stood in it. */

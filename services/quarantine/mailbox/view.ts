@@ -8,8 +8,8 @@
  */
 import type { LogRecord } from '#lib/log/log.ts'
 import { Database } from '#lib/runtime/database.ts'
+import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import type { Folder, Index, Location } from '#schemas/types.ts'
-import { type DecodePorts, decodeRecord } from './decode.ts'
 import { holdFolder } from './folders.ts'
 import { Roster } from './roster.ts'
 import {
@@ -27,7 +27,7 @@ import {
 
 export type { Entry, Mailbox }
 
-export type ViewOptions = DecodePorts & {
+export type ViewOptions = ReadPorts & {
   /** Empty: a temporary database that goes with the process. */
   readonly path: string
 }
@@ -111,7 +111,7 @@ export class MailboxView {
   /** Records of `mail.index`, of one partition. */
   applyIndex(records: readonly LogRecord[]): void {
     this.#batch(records, (record) => {
-      const entry = decodeRecord('index', record, this.#options)
+      const entry = readRecord('index', record, this.#options)
       if (entry !== null) this.#index(entry, record)
     })
   }
@@ -121,7 +121,7 @@ export class MailboxView {
     this.#batch(records, (record) => {
       if (record.value === null) this.#ended(record)
       else {
-        const entry = decodeRecord('folder', record, this.#options)
+        const entry = readRecord('folder', record, this.#options)
         if (entry?.type === 'folder') this.#folder(entry, record.partition)
         else if (entry?.type === 'message') this.#copy(entry, record)
       }
