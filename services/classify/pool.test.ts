@@ -8,6 +8,7 @@ import { silentLogger } from '#lib/runtime/logger.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { ManualClock } from '#lib/testing/clock.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
+import { until } from '#lib/testing/wait.ts'
 import { classify } from './classify.ts'
 import { classifyOptions, classifySettings } from './config.ts'
 import { openClassifier } from './pool.ts'
@@ -59,5 +60,26 @@ describe('the pool', { timeout: 30_000 }, () => {
     assert.deepEqual(kinds, ['bounce', 'unknown', 'bounce', 'bounce'])
     assert.ok(lost >= 2)
     await pool.close()
+  })
+
+  it('keeps what it is asked while no thread can begin, and does not begin one after the other', async () => {
+    const clock = new ManualClock()
+    let lost = 0
+    const broken = { ...config, optOutAddresses: null as unknown as string[], classifyThreads: 1 } // No thread can use it.
+    const pool = openClassifier(broken, { logger, clock, lost: () => lost++ })
+    try {
+      const asked = pool.ask({ id: 'm', bytes: Buffer.from(demoMessage(0).content), envelope })
+      asked.catch(() => {})
+      for (const count of [1, 2, 3]) {
+        await until('the thread to be lost', async () => lost === count, 10_000)
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        assert.equal(lost, count)
+        clock.advance(1_000)
+      }
+      await pool.close()
+      await assert.rejects(asked, { code: 'LOG_CLOSED' })
+    } finally {
+      await pool.close()
+    }
   })
 })

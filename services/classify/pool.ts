@@ -56,6 +56,8 @@ const lossesMax = 2
 /** The worst message that is known takes 0.1 s. */
 const silentMs = 15_000
 const lookMs = 1_000
+/** Before another takes the place of a thread that could not even begin: a file of the rules may be on its way. */
+const beginAgainMs = 1_000
 
 type Job = {
   readonly question: Question
@@ -64,7 +66,7 @@ type Job = {
   losses: number
 }
 
-type Thread = { readonly worker: Worker; readonly batches: Job[][]; busySince: number }
+type Thread = { readonly worker: Worker; readonly batches: Job[][]; busySince: number; ready: boolean }
 
 class Pool implements Classifier {
   readonly #data: ClassifierConfig
@@ -100,7 +102,8 @@ class Pool implements Classifier {
   #hand(): void {
     while (this.#waiting.length > 0) {
       const thread = this.#threads.reduce<Thread | undefined>(
-        (least, each) => (least === undefined || each.batches.length < least.batches.length ? each : least),
+        (least, each) =>
+          each.ready && (least === undefined || each.batches.length < least.batches.length) ? each : least,
         undefined,
       )
       if (thread === undefined || thread.batches.length >= batchesInHand) return
@@ -126,8 +129,12 @@ class Pool implements Classifier {
       data: this.#data,
       youngMb: 16,
     })
-    const thread: Thread = { worker, batches: [], busySince: 0 }
-    worker.on('message', (answers: readonly Answer[]) => {
+    const thread: Thread = { worker, batches: [], busySince: this.#ports.clock.now(), ready: false }
+    worker.on('message', (answers: 'ready' | readonly Answer[]) => {
+      if (answers === 'ready') {
+        thread.ready = true
+        return this.#hand()
+      }
       const batch = thread.batches.shift() ?? []
       thread.busySince = this.#ports.clock.now()
       batch.forEach(({ resolve, reject }, index) => {
@@ -144,7 +151,8 @@ class Pool implements Classifier {
 
   #look(): void {
     for (const thread of [...this.#threads]) {
-      if (thread.batches.length === 0 || this.#ports.clock.now() - thread.busySince < silentMs) continue
+      const isIdle = thread.ready && thread.batches.length === 0
+      if (isIdle || this.#ports.clock.now() - thread.busySince < silentMs) continue
       this.#lost(thread, new Error(`the thread gave no answer for ${silentMs} ms`))
       void thread.worker.terminate()
     }
@@ -168,7 +176,11 @@ class Pool implements Classifier {
       else job.resolve({ verdict: failed('the thread that read it was lost'), subject: '', seconds: 0 })
     }
     this.#waiting = [...again, ...untouched.flat(), ...this.#waiting]
-    this.#start()
+    if (thread.ready) this.#start()
+    else
+      void this.#ports.clock.sleep(beginAgainMs).then(() => {
+        if (!this.#closed) this.#start()
+      })
     this.#hand()
   }
 

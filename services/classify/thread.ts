@@ -1,4 +1,4 @@
-/** A thread of the pool: answers each batch of messages with their verdicts, in order. */
+/** A thread of the pool: says `ready`, then answers each batch of messages with their verdicts, in order. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ThreadData } from '#lib/runtime/thread.ts'
 import { classifyOptions } from './config.ts'
@@ -10,3 +10,4 @@ const options = classifyOptions(data)
 parentPort?.on('message', (questions: readonly Question[]) => {
   parentPort?.postMessage(questions.map((question): Answer => answer(question, options)))
 })
+parentPort?.postMessage('ready')
