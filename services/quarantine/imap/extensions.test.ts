@@ -75,6 +75,7 @@ describe('folders', { timeout: 60_000 }, () => {
     // Another replica reads the folders from the log.
     assert.match(await session.ask('ENABLE IMAP4rev2'), /\* ENABLED IMAP4rev2/)
     assert.match(await session.ask('LIST "" Ent*'), /Entw\xc3\xbcrfe/)
+    assert.match(await session.ask('SELECT "Entwürfe"'), /\* LIST \(\) "\/" \{9\}\r\nEntw\xc3\xbcrfe\r\n/)
   })
 })
 

@@ -190,14 +190,6 @@ function decodeMailbox(given: string): string {
   })
 }
 
-export function inSet(set: SequenceSet, number: number, largest: number): boolean {
-  return set.some(([first, last]) => {
-    const low = first === star ? largest : first
-    const high = last === star ? largest : last
-    return low <= high ? number >= low && number <= high : number >= high && number <= low
-  })
-}
-
 // ---- FETCH --------------------------------------------------------------------------------------------------------
 
 export type Section = {

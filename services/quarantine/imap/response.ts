@@ -21,3 +21,19 @@ export function dateTime(at: number): string {
     /^\w+, (\d\d) (\w+) (\d{4}) ([\d:]+)/.exec(new Date(at).toUTCString()) ?? []
   return `"${day}-${month}-${year} ${time} +0000"`
 }
+
+/**
+ * A mailbox name.
+ * @param utf8 for those who enabled rev2 (RFC 9051 section 5.1); else modified UTF-7 (RFC 3501 section 5.1.3)
+ */
+export function mailboxText(name: string, utf8: boolean): string {
+  if (/^[\x20-\x25\x27-\x7e]*$/.test(name)) return astring(name)
+  return utf8 ? quoted(Buffer.from(name).toString('latin1')) : astring(toUtf7(name))
+}
+
+const toUtf7 = (name: string): string =>
+  name.replace(/&|[^\x20-\x7e]+/g, (run) => {
+    if (run === '&') return '&-'
+    const utf16 = Buffer.from(run, 'utf16le').swap16()
+    return `&${utf16.toString('base64').replace(/=+$/, '').replaceAll('/', ',')}-`
+  })

@@ -1,5 +1,5 @@
 /** Which bytes of a message a section names (RFC 9051 section 6.4.5). Pure. */
-import { findField, type Part } from '#lib/mail/mime.ts'
+import type { Part } from '#lib/mail/mime.ts'
 import type { Section } from './grammar.ts'
 
 /** The part that numbers name; null: there is none. */
@@ -59,6 +59,3 @@ export function fieldsOf(bytes: Buffer, part: Pick<Part, 'fields'>, names: reado
     .map((field) => bytes.subarray(field.start, field.end))
   return Buffer.concat([...pieces, Buffer.from('\r\n')])
 }
-
-export const hasFields = (part: Pick<Part, 'fields'>, names: readonly string[]): boolean =>
-  names.some((name) => findField(part, name) !== undefined)

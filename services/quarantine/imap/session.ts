@@ -19,6 +19,7 @@ import { type Account, mayRead } from './accounts.ts'
 import { commands } from './commands.ts'
 import { Reader, SyntaxProblem } from './grammar.ts'
 import { Refusal } from './refusal.ts'
+import { mailboxText } from './response.ts'
 import { setText } from './sets.ts'
 import { appendBytesMax, type Wire } from './wire.ts'
 
@@ -217,6 +218,11 @@ export class Session {
   /** Whether this account may see a mailbox. */
   maySee(name: string): boolean {
     return this.account !== null && mayRead(this.account, name)
+  }
+
+  /** A mailbox name as this client reads it. */
+  mailboxText(name: string): string {
+    return mailboxText(name, this.enabled.has('IMAP4REV2'))
   }
 
   mailbox(name: string): Mailbox | null {

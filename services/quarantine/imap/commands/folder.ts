@@ -6,7 +6,6 @@ import { holdFolder } from '../../mailbox/folders.ts'
 import type { Entry, Mailbox } from '../../mailbox/view.ts'
 import { type Reader, SyntaxProblem } from '../grammar.ts'
 import { Refusal } from '../refusal.ts'
-import { astring, quoted } from '../response.ts'
 import type { Session } from '../session.ts'
 import { appendBytesMax } from '../wire.ts'
 import { checkQuota, folderFor, storableFlags } from './change.ts'
@@ -122,7 +121,7 @@ function list(command: 'LIST' | 'LSUB'): Command {
           isSpecial ? '\\Archive' : '',
         ]
         session.wire.write(
-          `* ${command} (${attributes.filter((each) => each !== '').join(' ')}) "/" ${mailboxText(session, name)}${childInfo}\r\n`,
+          `* ${command} (${attributes.filter((each) => each !== '').join(' ')}) "/" ${session.mailboxText(name)}${childInfo}\r\n`,
         )
         if (mailbox !== null && told.has('STATUS')) tellStatus(session, mailbox, statusItems)
       }
@@ -130,19 +129,6 @@ function list(command: 'LIST' | 'LSUB'): Command {
     },
   }
 }
-
-/** A name as it goes over the wire: UTF-8 for those who enabled rev2, else modified UTF-7 (RFC 3501 section 5.1.3). */
-function mailboxText(session: Session, name: string): string {
-  if (/^[\x20-\x25\x27-\x7e]*$/.test(name)) return astring(name)
-  return session.enabled.has('IMAP4REV2') ? quoted(Buffer.from(name).toString('latin1')) : astring(toUtf7(name))
-}
-
-export const toUtf7 = (name: string): string =>
-  name.replace(/&|[^\x20-\x7e]+/g, (run) => {
-    if (run === '&') return '&-'
-    const utf16 = Buffer.from(run, 'utf16le').swap16()
-    return `&${utf16.toString('base64').replace(/=+$/, '').replaceAll('/', ',')}-`
-  })
 
 /** Sizes are summed as mail comes; what is deleted is counted when it is asked for. */
 function tellStatus(session: Session, mailbox: Mailbox, items: readonly string[]): void {
@@ -172,7 +158,7 @@ function tellStatus(session: Session, mailbox: Mailbox, items: readonly string[]
     if (value === undefined) throw new SyntaxProblem(`there is no status item ${item.slice(0, 40)}`)
     return `${item} ${value()}`
   })
-  session.wire.write(`* STATUS ${mailboxText(session, mailbox.name)} (${told.join(' ')})\r\n`)
+  session.wire.write(`* STATUS ${session.mailboxText(mailbox.name)} (${told.join(' ')})\r\n`)
 }
 
 const status: Command = {
@@ -384,7 +370,7 @@ export const folderCommands: Readonly<Record<string, Command>> = {
       reader.end()
       const mailbox = find(session, name)
       if (mailbox === null) throw new Refusal('[NONEXISTENT] there is no such mailbox')
-      session.wire.write(`* QUOTAROOT ${mailboxText(session, name)}${mailbox.folder === '' ? '' : ' ""'}\r\n`)
+      session.wire.write(`* QUOTAROOT ${session.mailboxText(name)}${mailbox.folder === '' ? '' : ' ""'}\r\n`)
       if (mailbox.folder !== '') tellQuota(session)
       return 'done'
     },

@@ -89,7 +89,8 @@ function select(readOnly: boolean): Command {
           `* FLAGS (${[...systemFlags, ...keywords].join(' ')})`,
           `* OK [PERMANENTFLAGS (${isReadOnly ? '' : [...systemFlags, ...keywords, '\\*'].join(' ')})] these may be changed`,
           `* ${roster.length} EXISTS`,
-          ...(session.enabled.has('IMAP4REV2') ? [listed(session, mailbox)] : ['* 0 RECENT']),
+          // RFC 9051 section 6.3.2: SELECT tells the mailbox by LIST.
+          session.enabled.has('IMAP4REV2') ? `* LIST () "/" ${session.mailboxText(mailbox.name)}` : '* 0 RECENT',
           ...(unseen > 0 ? [`* OK [UNSEEN ${unseen}] first unseen`] : []),
           `* OK [UIDVALIDITY ${session.ports.uidValidity}] valid`,
           `* OK [UIDNEXT ${mailbox.uidNext}] next`,
@@ -107,10 +108,6 @@ function select(readOnly: boolean): Command {
 /** RFC 8474 section 4: letters, digits, - and _. */
 export const idOf = ({ folder, name }: Mailbox): string =>
   folder !== '' ? `F${folder}` : `D${Buffer.from(name).toString('base64url')}`
-
-/** RFC 9051 section 6.3.2: SELECT tells the mailbox by LIST. */
-const listed = (session: Session, { name }: Mailbox): string =>
-  `* LIST (${session.account?.readOnly === true ? '' : ''}) "/" ${JSON.stringify(name)}`
 
 function firstUnseen(roster: Roster): number {
   const isSeen = roster.hasFlag('\\seen')
