@@ -99,8 +99,6 @@ export const topics = [
   },
 ] as const satisfies readonly Topic[]
 
-export type TopicName = (typeof topics)[number]['name']
-
 /** What one run of `mailweir replay` writes. */
 export const replayTopic = (name: string): string => `mail.replay.${name}`
 export const replayRetentionDays = 7

@@ -69,9 +69,6 @@ export const text = (variable: string, fallback: string, options: Options): Sett
 export const optionalText = (variable: string, options: Options): Setting<string | null> =>
   declare<string | null>(variable, 'text', '', 'text', null, false, options, (value) => ({ value }))
 
-export const requiredText = (variable: string, expected: string, options: Options): Setting<string> =>
-  declare(variable, 'text', '', expected, null, true, options, (value) => (value === '' ? null : { value }))
-
 export function integer(
   variable: string,
   fallback: number,

@@ -13,4 +13,3 @@ export const classifyMetrics = (metrics: Metrics) => ({
     buckets: secondsBuckets,
   }),
 })
-export type ClassifyMetrics = ReturnType<typeof classifyMetrics>

@@ -1,8 +1,6 @@
 /** Metrics of the console. */
 import type { Metrics } from '#lib/runtime/metrics.ts'
 
-export type ConsoleMetrics = ReturnType<typeof consoleMetrics>
-
 export const consoleMetrics = (metrics: Metrics) => ({
   applied: metrics.counter('mailweir_console_events_total', 'Events that the view of the console applied.'),
   suppressions: metrics.counter(

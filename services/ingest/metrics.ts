@@ -28,4 +28,3 @@ export const ingestMetrics = (metrics: Metrics) => ({
     },
   ),
 })
-export type IngestMetrics = ReturnType<typeof ingestMetrics>
