@@ -1,6 +1,6 @@
 /** Messages: search, one with its trace, its content, its bytes. */
-import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
 import { readContent } from '../content.ts'
 import type { MessageRow } from '../view/view.ts'
@@ -26,38 +26,47 @@ const messagesQuery = Type.Object({
   limit: Type.Integer({ minimum: 1, maximum: pageMax, default: 50 }),
 })
 
-const unknown = { error: 'No message is known by this id' }
-
 export function messageRoutes(app: FastifyInstance, { view, raw }: AppPorts): void {
   app.get(
     '/api/messages',
     { schema: { querystring: messagesQuery, summary: 'Messages, newest first' } },
     async (request) => {
-      const { before, ...query } = request.query as Type.Static<typeof messagesQuery> // Checked by the schema.
+      const { before, ...query } = request.query as Static<typeof messagesQuery> // Checked by the schema.
       const messages = view.messages({ ...query, before: before === undefined ? undefined : parseCursor(before) })
       const last = messages.at(-1)
       return { messages, next: messages.length < query.limit || last === undefined ? null : cursorOf(last) }
     },
   )
+  /** The message that a request names; without one, it has been answered. */
+  const named = (request: FastifyRequest, reply: FastifyReply): ReturnType<typeof view.message> => {
+    const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
+    const message = view.message(id)
+    if (message === null) void reply.code(404).send({ error: 'No message is known by this id' })
+    return message
+  }
+  /** Its bytes; without them, it has been answered. */
+  const bytesOf = async (request: FastifyRequest, reply: FastifyReply): Promise<Buffer | null> => {
+    const message = named(request, reply)
+    if (message === null) return null
+    const bytes = await raw(message)
+    if (bytes === null) void reply.code(410).send({ error: 'The message is no longer stored' })
+    return bytes
+  }
   app.get(
     '/api/messages/:id',
     { schema: { params: idParameter, summary: 'A message with its trace' } },
     async (request, reply) => {
-      const { id } = request.params as { id: string } // Checked by the schema.
-      const message = view.message(id)
-      if (message === null) return reply.code(404).send(unknown)
-      return { ...message, trace: view.trace(id) }
+      const message = named(request, reply)
+      return message === null ? reply : { ...message, trace: view.trace(message.id) }
     },
   )
   app.get(
     '/api/messages/:id/raw',
     { schema: { params: idParameter, summary: 'The exact bytes' } },
     async (request, reply) => {
-      const { id } = request.params as { id: string } // Checked by the schema.
-      const message = view.message(id)
-      if (message === null) return reply.code(404).send(unknown)
-      const bytes = await raw(message)
-      if (bytes === null) return reply.code(410).send({ error: 'The message is no longer stored' })
+      const bytes = await bytesOf(request, reply)
+      if (bytes === null) return reply
+      const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
       return reply
         .type('message/rfc822')
         .header('content-disposition', `attachment; filename="${id.replace(/[^A-Za-z0-9-]/g, '_')}.eml"`)
@@ -68,12 +77,8 @@ export function messageRoutes(app: FastifyInstance, { view, raw }: AppPorts): vo
     '/api/messages/:id/content',
     { schema: { params: idParameter, summary: 'What a person reads, as text' } },
     async (request, reply) => {
-      const { id } = request.params as { id: string } // Checked by the schema.
-      const message = view.message(id)
-      if (message === null) return reply.code(404).send(unknown)
-      const bytes = await raw(message)
-      if (bytes === null) return reply.code(410).send({ error: 'The message is no longer stored' })
-      return readContent(bytes)
+      const bytes = await bytesOf(request, reply)
+      return bytes === null ? reply : readContent(bytes)
     },
   )
 }
