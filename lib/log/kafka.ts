@@ -8,11 +8,12 @@
  */
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
+import { constants, zstdCompress, zstdCompressSync } from 'node:zlib'
 import kafkajs, { type Admin, type Kafka, type SASLOptions } from 'kafkajs'
 import { systemClock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
+import { hereBytesMax, unpackZstd } from '#lib/runtime/zstd.ts'
 import { KafkaConsumer } from './kafka/consumer.ts'
 import { kafkaError, kafkaLogCreator } from './kafka/errors.ts'
 import { KafkaFollower } from './kafka/follower.ts'
@@ -54,31 +55,14 @@ export type KafkaOptions = {
 
 const { CompressionTypes, CompressionCodecs, ConfigResourceTypes } = kafkajs
 const compressApart = promisify(zstdCompress)
-const decompressApart = promisify(zstdDecompress)
 const zstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
-/**
- * Up to so many bytes a batch is packed and unpacked where we are: 64 KiB takes 0.1 ms, and to hand it to a thread of
- * the pool and wait costs several times that where the cores are busy.
- */
-const hereBytesMax = 64 * 1024
-/** What a small batch may unpack to before that is left to the pool. */
-const unpackedHereBytesMax = 2 * 1024 * 1024
 /** No batch of a well-meaning producer is larger once it is unpacked. */
 const unpackedBytesMax = 256 * 1024 * 1024
 
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async ({ buffer }: { buffer: Buffer }) =>
     buffer.length <= hereBytesMax ? zstdCompressSync(buffer, zstdOptions) : compressApart(buffer, zstdOptions),
-  decompress: async (buffer: Buffer) => {
-    if (buffer.length <= hereBytesMax) {
-      try {
-        return zstdDecompressSync(buffer, { maxOutputLength: unpackedHereBytesMax })
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error // Larger than that.
-      }
-    }
-    return decompressApart(buffer, { maxOutputLength: unpackedBytesMax })
-  },
+  decompress: (buffer: Buffer) => unpackZstd(buffer, unpackedBytesMax),
 })
 
 const probeMs = 1_000

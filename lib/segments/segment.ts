@@ -9,16 +9,16 @@
  */
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib'
+import { constants, zstdCompress } from 'node:zlib'
 import avro from 'avsc'
 import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
+import { unpackZstd } from '#lib/runtime/zstd.ts'
 import { endOf, readValue } from '#schemas/bounds.ts'
 import { schemaText, typeOf } from '#schemas/codec.ts'
 import type { Location, Segment } from '#schemas/types.ts'
 
 const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
 
 const magic = Buffer.from([0x4f, 0x62, 0x6a, 0x01])
 const headerType = avro.Type.forSchema({ type: 'map', values: 'bytes' })
@@ -27,9 +27,6 @@ const blockBytes = 128 * 1024
 const zstdLevel = 3
 /** A block holds blockBytes and one record more, which is as large as a record of the log may be. */
 const blockBytesMax = 64 * 1024 * 1024
-/** A usual block is unpacked where we are, in 0.1 ms: a thread of the pool and the way there cost more. */
-const hereBytesMax = 64 * 1024
-const unpackedHereBytesMax = 1024 * 1024
 
 /** Packs records; gives the file and where each record is in it. */
 export async function packSegment(
@@ -120,18 +117,7 @@ async function unpackBlock(block: Buffer): Promise<{ raw: Buffer; count: number 
   const size = longType.decode(block, count.offset)
   if (count.offset < 0 || size.offset < 0) throw new Error('a block is cut off')
   const packed = block.subarray(size.offset, size.offset + Number(size.value))
-  return { raw: await unpack(packed), count: Number(count.value) }
-}
-
-async function unpack(packed: Buffer): Promise<Buffer> {
-  if (packed.length <= hereBytesMax) {
-    try {
-      return zstdDecompressSync(packed, { maxOutputLength: unpackedHereBytesMax })
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error // It is larger than that.
-    }
-  }
-  return decompress(packed, { maxOutputLength: blockBytesMax })
+  return { raw: await unpackZstd(packed, blockBytesMax), count: Number(count.value) }
 }
 
 /** A block in memory: its records are found and read when they are asked for. */
