@@ -4,7 +4,7 @@ import { imapTls } from '#cli/account.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { classify } from '#services/classify/classify.ts'
 import { imapSettings, quarantineSettings } from '#services/quarantine/config.ts'
-import { startImap } from '#services/quarantine/imap/server.ts'
+import { type Imap, startImap } from '#services/quarantine/imap/server.ts'
 import { startQuarantine } from '#services/quarantine/service.ts'
 import { Dialogue } from './dialogue.ts'
 import { rawRecord, type TestPorts } from './embedded.ts'
@@ -28,7 +28,9 @@ export async function startFacade(ports: TestPorts, more: Record<string, string>
   const quarantine = startQuarantine(readSettings('test', quarantineSettings, { environment }), ports)
   const config = readSettings('test', imapSettings, { environment })
   const tls = await imapTls({ dataDir: ports.folder, imapTlsCert: null, imapTlsKey: null })
-  const imap = startImap(config, { ...ports, viewPath: '', tls })
+  const start = () => startImap(config, { ...ports, viewPath: '', tls })
+  const imap = start()
+  const replicas: Imap[] = []
   await Promise.all([quarantine.ready, imap.ready])
   let n = 0
   return {
@@ -62,8 +64,15 @@ export async function startFacade(ports: TestPorts, more: Record<string, string>
       if (login) assert.match(await ask('LOGIN reader "secret word"'), /OK/)
       return Object.assign(dialogue, { ask })
     },
+    /** Another process of the same settings, with a view of its own. */
+    replica: async (): Promise<Imap> => {
+      const replica = start()
+      replicas.push(replica)
+      await replica.ready
+      return replica
+    },
     [Symbol.asyncDispose]: async () => {
-      await imap.stop()
+      for (const each of [imap, ...replicas]) await each.stop()
       await quarantine.stop()
     },
   }

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { imapTls } from '#cli/account.ts'
-import { readSettings } from '#lib/runtime/settings.ts'
 import { Dialogue } from '#lib/testing/dialogue.ts'
 import { openTestPorts } from '#lib/testing/embedded.ts'
 import { mailbox, startFacade } from '#lib/testing/imap.ts'
 import { seeded } from '#lib/testing/random.ts'
 import { until } from '#lib/testing/wait.ts'
-import { imapSettings } from '../config.ts'
-import { startImap } from './server.ts'
 
 describe('the IMAP facade', () => {
   it('shows what is stored, by parts and ranges, and new mail as it comes', async () => {
@@ -149,31 +145,18 @@ describe('the IMAP facade', () => {
     await using ports = await openTestPorts()
     await using facade = await startFacade(ports)
     await facade.store('Subject: 1\r\n\r\n1\r\n', 'Subject: 2\r\n\r\n2\r\n')
-    const environment = {
-      IMAP_LISTEN: '127.0.0.1:0',
-      IMAPS_LISTEN: '127.0.0.1:0',
-      IMAP_USER: 'reader',
-      IMAP_PASSWORD: 'secret word',
-    }
-    const tls = await imapTls({ dataDir: ports.folder, imapTlsCert: null, imapTlsKey: null })
-    const other = startImap(readSettings('test', imapSettings, { environment }), { ...ports, viewPath: '', tls })
-    await other.ready
-    try {
-      using session = await facade.open()
-      const selected = await session.ask(`SELECT ${mailbox}`)
-      await session.ask('STORE 1 +FLAGS (\\Flagged)')
-      const second = await Dialogue.open(other.port)
-      second.say(`a LOGIN reader "secret word"\r\nb SELECT ${mailbox}\r\n`)
-      const answer = await second.hear(/^b /)
-      const validity = /UIDVALIDITY \d+/.exec(selected)?.[0] ?? 'none'
-      assert.ok(answer.includes(validity))
-      await until('the flag', async () => {
-        second.say('c UID FETCH 1:* (FLAGS)\r\n')
-        return /UID 1 FLAGS \([^)]*\\Flagged|FLAGS \([^)]*\\Flagged[^)]*\) UID 1/.test(await second.hear(/^c /))
-      })
-      second[Symbol.dispose]()
-    } finally {
-      await other.stop()
-    }
+    const other = await facade.replica()
+    using session = await facade.open()
+    const selected = await session.ask(`SELECT ${mailbox}`)
+    await session.ask('STORE 1 +FLAGS (\\Flagged)')
+    using second = await Dialogue.open(other.port)
+    second.say(`a LOGIN reader "secret word"\r\nb SELECT ${mailbox}\r\n`)
+    const answer = await second.hear(/^b /)
+    const validity = /UIDVALIDITY \d+/.exec(selected)?.[0] ?? 'none'
+    assert.ok(answer.includes(validity))
+    await until('the flag', async () => {
+      second.say('c UID FETCH 1:* (FLAGS)\r\n')
+      return /UID 1 FLAGS \([^)]*\\Flagged|FLAGS \([^)]*\\Flagged[^)]*\) UID 1/.test(await second.hear(/^c /))
+    })
   })
 })

@@ -4,15 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { imapTls } from '#cli/account.ts'
-import { readSettings } from '#lib/runtime/settings.ts'
 import { Dialogue } from '#lib/testing/dialogue.ts'
 import { openTestPorts } from '#lib/testing/embedded.ts'
 import { startFacade } from '#lib/testing/imap.ts'
 import { seeded } from '#lib/testing/random.ts'
 import { until } from '#lib/testing/wait.ts'
-import { imapSettings } from '../config.ts'
-import { startImap } from './server.ts'
 
 const rounds = Number(process.env['STRESS_ROUNDS'] ?? 60)
 const content = 'Subject: s\r\n\r\nbody\r\n'
@@ -84,15 +80,7 @@ describe('many clients of one folder', { timeout: 120_000 }, () => {
   it('are told what fits together, on two replicas, and agree in the end', async () => {
     await using ports = await openTestPorts()
     await using facade = await startFacade(ports)
-    const environment = {
-      IMAP_LISTEN: '127.0.0.1:0',
-      IMAPS_LISTEN: '127.0.0.1:0',
-      IMAP_USER: 'reader',
-      IMAP_PASSWORD: 'secret word',
-    }
-    const tls = await imapTls({ dataDir: ports.folder, imapTlsCert: null, imapTlsKey: null })
-    const other = startImap(readSettings('test', imapSettings, { environment }), { ...ports, viewPath: '', tls })
-    await other.ready
+    const other = await facade.replica()
     const open: Dialogue[] = []
     try {
       const believers: Believer[] = []
@@ -148,7 +136,6 @@ describe('many clients of one folder', { timeout: 120_000 }, () => {
       assert.ok((believers[0]?.gone.size ?? 0) > 0 && (believers[0]?.uids.length ?? 0) > 0)
     } finally {
       for (const dialogue of open) dialogue[Symbol.dispose]()
-      await other.stop()
     }
   })
 })
