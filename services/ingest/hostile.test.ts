@@ -1,82 +1,28 @@
 /** What strangers on the Internet do, over real sockets. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { imapTls } from '#cli/account.ts'
 import { networkOf } from '#lib/runtime/network.ts'
-import { readSettings } from '#lib/runtime/settings.ts'
 import { Dialogue } from '#lib/testing/dialogue.ts'
-import { openTestPorts, type TestPorts } from '#lib/testing/embedded.ts'
+import { openTestPorts } from '#lib/testing/embedded.ts'
+import { begin, certificate, hello, start, startIn, ways } from '#lib/testing/ingest.ts'
 import { seeded } from '#lib/testing/random.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
-import { checkIngest, ingestSettings } from './config.ts'
-import { startIngest } from './service.ts'
 
-/** What is tried in the clear is tried under TLS as well. */
-const ways = ['in the clear', 'under TLS'] as const
 const files = temporaryFolder()
 after(() => files[Symbol.dispose]())
-
-async function startIn(way: (typeof ways)[number], ports: TestPorts, more: Record<string, string>) {
-  if (way === 'in the clear') return start(ports, more)
-  const { cert, key } = await certificate(files.path)
-  const tls = { SMTP_TLS_CERT: cert, SMTP_TLS_KEY: key, SMTPS_LISTEN: '127.0.0.1:0' }
-  const ingest = await start(ports, { ...tls, ...more })
-  const open = async (): Promise<Dialogue> => {
-    const dialogue = await Dialogue.openTls(ingest.service.tlsPort)
-    await dialogue.hear(/^220 /)
-    return dialogue
-  }
-  return { ...ingest, open }
-}
-
-async function start(ports: TestPorts, more: Record<string, string> = {}) {
-  const config = readSettings('test', ingestSettings, {
-    environment: { SMTP_LISTEN: '127.0.0.1:0', MAIL_DOMAINS: 'bounces.example.com', ...more },
-  })
-  assert.deepEqual(checkIngest({ ...config, recordBytesMax: 1_048_576 }), [])
-  const service = startIngest(config, ports)
-  await service.ready
-  return {
-    service,
-    open: async () => {
-      const dialogue = await Dialogue.open(service.port)
-      await dialogue.hear(/^220 /)
-      return dialogue
-    },
-    [Symbol.asyncDispose]: () => service.stop(),
-  }
-}
-
-const hello = (dialogue: Dialogue) => dialogue.smtp('EHLO client.example')
-const begin = async (dialogue: Dialogue): Promise<void> => {
-  await dialogue.smtp('MAIL FROM:<>')
-  await dialogue.smtp('RCPT TO:<b@bounces.example.com>')
-  assert.match(await dialogue.smtp('DATA'), /^354/)
-}
-
-/** A certificate of our own making, in two files. */
-async function certificate(folder: string): Promise<{ cert: string; key: string }> {
-  mkdirSync(folder, { recursive: true })
-  const { cert: pem } = await imapTls({ dataDir: folder, imapTlsCert: null, imapTlsKey: null })
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const [certificatePart = '', keyPart = ''] = pem.toString().split(/(?<=-----END CERTIFICATE-----)\n/)
-  writeFileSync(cert, certificatePart)
-  writeFileSync(key, keyPart)
-  return { cert, key }
-}
 
 for (const way of ways) {
   describe(`exact bytes, ${way}`, () => {
     it('of any message come back from mail.raw, by DATA and by BDAT, however they are cut into packets', async () => {
       await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, { CLAIM_BYTES: '65536' })
+      await using ingest = await startIn(way, ports, files.path, { CLAIM_BYTES: '65536' })
       const random = seeded(7)
       using dialogue = await ingest.open()
       await hello(dialogue)
@@ -130,7 +76,7 @@ for (const way of ways) {
   describe(`chunks, ${way}`, () => {
     it('are refused without a transaction, but read; do not mix with DATA; and bound the message', async () => {
       await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, { MESSAGE_BYTES_MAX: '2000' })
+      await using ingest = await startIn(way, ports, files.path, { MESSAGE_BYTES_MAX: '2000' })
       using dialogue = await ingest.open()
       await hello(dialogue)
       dialogue.say('BDAT 6 LAST\r\nNOOP\r\nNOOP\r\n')
@@ -156,7 +102,7 @@ for (const way of ways) {
   describe(`limits, ${way}`, () => {
     it('end a session after so many refusals, so many idle commands, and lines without end', async () => {
       await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, { SMTP_ERRORS_MAX: '5', SMTP_IDLE_COMMANDS_MAX: '10' })
+      await using ingest = await startIn(way, ports, files.path, { SMTP_ERRORS_MAX: '5', SMTP_IDLE_COMMANDS_MAX: '10' })
       const wrong = await ingest.open()
       wrong.say('X\r\n'.repeat(20))
       const answers = await wrong.end()
@@ -175,7 +121,7 @@ for (const way of ways) {
 
     it('let nobody hold a slot by sending a byte now and then, or nothing', async () => {
       await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, { SMTP_IDLE_MS: '1000', SMTP_TRANSACTION_MS: '2500' })
+      await using ingest = await startIn(way, ports, files.path, { SMTP_IDLE_MS: '1000', SMTP_TRANSACTION_MS: '2500' })
       const silent = await ingest.open()
       const slow = await ingest.open()
       await hello(slow)
@@ -194,7 +140,7 @@ for (const way of ways) {
       assert.equal(networkOf('2001:db8::1'), networkOf('2001:0db8:0:0:ffff::1'))
       assert.notEqual(networkOf('2001:db8::1'), networkOf('2001:db8:0:1::1'))
       await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, {
+      await using ingest = await startIn(way, ports, files.path, {
         SMTP_CONNECTIONS_PER_NETWORK_MAX: '2',
         SMTP_RATE_PER_ADDRESS_MAX: '3',
       })
@@ -213,7 +159,7 @@ for (const way of ways) {
 
     it('stop reading where too much is in flight, then answer 452, and take mail again when there is room', async () => {
       await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, {
+      await using ingest = await startIn(way, ports, files.path, {
         INGEST_IN_FLIGHT_BYTES_MAX: '1048576',
         CLAIM_BYTES: '524288',
         INGEST_OVERLOAD_MS: '300',
@@ -275,7 +221,7 @@ for (const way of ways) {
         ['normalise-never', 250, 550],
         ['reject', 550, 550],
       ] as const) {
-        await using ingest = await startIn(way, ports, { BARE_LINE_ENDS: policy })
+        await using ingest = await startIn(way, ports, files.path, { BARE_LINE_ENDS: policy })
         using dialogue = await ingest.open()
         await hello(dialogue)
         for (const [content, code] of [
@@ -302,7 +248,7 @@ for (const way of ways) {
       await using ports = await openTestPorts()
       const RECIPIENT_PATTERNS = '["^bounce-\\\\d+@", "^prvs=[0-9a-f]{10}="]'
       {
-        await using ingest = await startIn(way, ports, { RECIPIENT_PATTERNS })
+        await using ingest = await startIn(way, ports, files.path, { RECIPIENT_PATTERNS })
         using dialogue = await ingest.open()
         await hello(dialogue)
         await dialogue.smtp('MAIL FROM:<>')
@@ -313,7 +259,7 @@ for (const way of ways) {
       }
       {
         const BATV_KEYS = '{"3": "secret"}'
-        await using ingest = await startIn(way, ports, { RECIPIENT_PATTERNS, BATV_KEYS })
+        await using ingest = await startIn(way, ports, files.path, { RECIPIENT_PATTERNS, BATV_KEYS })
         using dialogue = await ingest.open()
         await hello(dialogue)
         await dialogue.smtp('MAIL FROM:<>')
@@ -325,7 +271,7 @@ for (const way of ways) {
         assert.match(await dialogue.smtp(`RCPT TO:<${signed.replace('=news', '=olds')}>`), /^550 5\.1\.1/)
         assert.match(await dialogue.smtp('RCPT TO:<bounce-17@bounces.example.com>'), /^250/)
       }
-      await using ingest = await startIn(way, ports, { RECIPIENT_PATTERNS, RECIPIENT_CHECK: 'mark' })
+      await using ingest = await startIn(way, ports, files.path, { RECIPIENT_PATTERNS, RECIPIENT_CHECK: 'mark' })
       using dialogue = await ingest.open()
       await hello(dialogue)
       await begin(dialogue)
@@ -490,83 +436,3 @@ describe('TLS', () => {
     tls.destroy()
   })
 })
-
-/** A run of its own takes longer: FUZZ_SECONDS=600 npm test -- services/ingest/hostile.test.ts */
-const fuzzMs = Number(process.env['FUZZ_SECONDS'] ?? 15) * 1000
-
-for (const way of ways) {
-  describe(`a random dialogue, ${way}`, () => {
-    it('crashes nothing, hangs nothing and stores only what was queued', async () => {
-      await using ports = await openTestPorts()
-      await using ingest = await startIn(way, ports, {
-        MESSAGE_BYTES_MAX: '10000',
-        SMTP_ERRORS_MAX: '100000',
-        SMTP_IDLE_COMMANDS_MAX: '100000',
-      })
-      const random = seeded(8)
-      const words = [
-        'EHLO x\r\n',
-        'HELO x\r\n',
-        'MAIL FROM:<>\r\n',
-        'MAIL FROM:<a@b> SIZE=5\r\n',
-        'MAIL FROM:<a@b> X=1\r\n',
-        'RCPT TO:<b@bounces.example.com>\r\n',
-        'RCPT TO:<x@y>\r\n',
-        'DATA\r\n',
-        '.\r\n',
-        '\r\n.\r\n',
-        'BDAT 5\r\nabcde',
-        'BDAT 3 LAST\r\nabc',
-        'BDAT 99999999999\r\n',
-        'RSET\r\n',
-        'NOOP\r\n',
-        'VRFY x\r\n',
-        'STARTTLS\r\n',
-        'HELP\r\n',
-        '\0',
-        '\r',
-        '\n',
-        'text of a line\r\n',
-        'MAIL',
-        ' FROM:',
-        '<',
-        '>',
-        'x'.repeat(5_000),
-        'QUIT\r\n',
-      ]
-      let queued = 0
-      let settled = 0
-      const until = Date.now() + fuzzMs
-      for (let round = 0; Date.now() < until; round++) {
-        if (round === 100) settled = process.memoryUsage().rss
-
-        const dialogue = await ingest.open()
-        let heard = ''
-        dialogue.socket.on('data', (text: string) => {
-          heard += text
-        })
-        dialogue.say('EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@bounces.example.com>\r\n')
-        for (let n = 0; n < 80; n++)
-          dialogue.say(words[random.next(words.length - (random.next(10) === 0 ? 0 : 1))] ?? '')
-        await new Promise((resolve) => setTimeout(resolve, 15))
-        await new Promise<void>((resolve) => {
-          if (dialogue.socket.destroyed) return resolve()
-          dialogue.socket.once('close', () => resolve())
-          dialogue.socket.end()
-          setTimeout(() => dialogue.socket.destroy(), 100)
-        })
-        queued += heard.match(/Queued as/g)?.length ?? 0
-      }
-      const grown = (process.memoryUsage().rss - settled) / 1_048_576
-      assert.ok(settled > 0 && grown < 150, `memory grew by ${grown} MiB`)
-      using last = await ingest.open()
-      await hello(last)
-      await begin(last)
-      assert.match(await last.smtp('x\r\n.'), /^250/)
-      const stored = (await ports.read('mail.raw')).length
-      // A message whose 250 its client did not wait for is stored, too.
-      assert.ok(stored >= queued + 1, `${stored} ${queued}`)
-      assert.ok(queued > 20, `${queued}`)
-    })
-  })
-}
