@@ -231,7 +231,8 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
       if (match === null) continue
-      const reason = rule.reason === 'userunknown' && !rule.isCertain ? unknownUser(diagnosis) : rule.reason
+      const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
+      const reason = isDoubtful ? unknownUser(diagnosis, rule.pattern.test(ownWords(said))) : rule.reason
       return { reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
     }
   }
@@ -252,13 +253,18 @@ const plain = (text: string): string =>
 
 /**
  * "User unknown" in answer to RCPT, or with the code for it, means what it says. After the data it is what a filter says, and so
- * it may be where a remote reply is quoted and neither the code nor the command bears it out: the mailbox may exist.
+ * it may be where a remote reply is quoted and neither the code nor the command nor the reporting system's own words bear it out:
+ * the mailbox may exist.
  */
-function unknownUser({ status, command, reply }: Diagnosis): Reason {
+function unknownUser({ status, command, reply }: Diagnosis, isBorneOut: boolean): Reason {
   if (command === 'RCPT' || /^[45]\.1\.(?:1|10|3|0)$/.test(status)) return 'userunknown'
   if (command === 'DATA' || /^5\.2\.[01]$/.test(status)) return 'filtered'
-  return reply !== '' && (status === '' || status === '5.0.0') ? 'filtered' : 'userunknown'
+  return reply !== '' && !isBorneOut && (status === '' || status === '5.0.0') ? 'filtered' : 'userunknown'
 }
+
+/** What the notice says beside a reply that a report quotes; empty: nothing of its own. */
+const ownWords = ([diagnostic = '', words = '']: readonly string[]): string =>
+  diagnostic === '' || /(?:^|[\s<(:])[45]\d\d[ -]/.test(words) ? '' : words
 
 /** Categories of PowerMTA (user's guide, "Bounce categories") that say more than "other". */
 const categories: Readonly<Record<string, Reason>> = {

@@ -84,9 +84,9 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const notice = sources.notice()
   const returned = sources.returned()
   const isStranger = strangers(sources, returned)
-  let fromNotice = readNotice(notice.text, isStranger)
+  let fromNotice = readNotice(notice.text, isStranger, reporter)
   // Whoever wrote to himself is named all the same.
-  if (fromNotice.length === 0 && fromDsn.length === 0) fromNotice = readNotice(notice.text, isOffice)
+  if (fromNotice.length === 0 && fromDsn.length === 0) fromNotice = readNotice(notice.text, isOffice, '')
   const delayed = looksDelayed(sources, notice.text)
 
   const drafts: Draft[] = []
@@ -272,9 +272,14 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
 const isOffice = (address: string): boolean =>
   /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address)
 
-/** The last resort: our return address, or a returned message to one person, names the one whom it did not reach. */
+/**
+ * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), or a
+ * returned message to one person, names the one whom it did not reach.
+ */
 function lastResort(sources: Sources, returnTo: string): string[] {
   if (returnTo !== '') return [returnTo]
+  const [, taken = ''] = /\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|\()/i.exec(sources.returnedHeader('received')) ?? []
+  if (findAddress(taken) === taken && taken !== '') return [taken]
   const to = sources.returnedHeader('to')
   const addresses = to
     .split(',')

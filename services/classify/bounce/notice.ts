@@ -41,7 +41,9 @@ export function splitNotice(text: string): Notice {
 const aloneOnLine =
   /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/iu
 const withReason =
-  /^[\s>*•·\-–|]*[<("']*([^\s<>()"',;:]+@[^\s<>()"',;:]+)[>)"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/iu
+  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:]+@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/iu
+/** As Exchange writes an address of X.400, with that of SMTP in it. */
+const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:]+@[^\s<>()"',;:]+);/i
 const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
 const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
@@ -54,39 +56,90 @@ const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 /** Fields of the returned message that a notice repeats. */
 const senderLine = /^[\s>*-]*(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
 
-/** Recipients that the notice names, each with the text that follows it up to the next; `strangers` never are ones. */
-export function readNotice(notice: string, isStranger: (address: string) => boolean): NoticeRecipient[] {
+/** Where no space stands between words and an address, they are not of it. */
+const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：]+(?=[a-z0-9][\w.+-]*@)/iu
+
+/** What is wrong with a mailbox, in a sentence that names it. */
+const failureWords =
+  /unavailable|unknown|not (?:found|exist|valid|active|known|listed|accept)|n[o']t exist|invalid|disabled|inactive|suspended|deactivated|blocked|full\b|quota|reject|refus|no such|fail|cannot|can.t|could not|couldn.t|unable|wasn.t able|undeliver|not (?:be )?deliver|no longer|bounced|error|unroutable|denied|存在|エラー|届|недоступ|не найден|не существ|существует|невозможно|nicht|n.existe|introuvable|no existe|inexist|não|non (?:esiste|è)|nie istnieje|bestaat niet/iu
+
+/** What stands in front of names without a domain: those of the system that reports. */
+const introduction =
+  /(?:following|these|this|intended) (?:recipient|address(?:ee)?|user|mailbox|account|name)(?:s|es|\(s\)|\(es\))?\b|not (?:be )?delivered to(?: the following)?\s*:|problems? with (?:the )?(?:following|recipient)/i
+const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
+
+const subjectLine =
+  /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/iu
+const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
+const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/iu
+
+/** The lines that sum up the message that was sent: To, Cc, Subject, when. Whom they name need not be whom it did not reach. */
+function summaryLines(lines: readonly string[]): ReadonlySet<number> {
+  const summary = new Set<number>()
+  for (const [index, line] of lines.entries()) {
+    if (!subjectLine.test(line)) continue
+    summary.add(index)
+    for (const step of [-1, 1]) {
+      for (let at = index + step; Math.abs(at - index) <= 8 && fieldLine.test(lines[at] ?? ''); at += step)
+        summary.add(at)
+    }
+  }
+  return summary
+}
+
+/**
+ * Recipients that the notice names, each with the text that follows it up to the next; `isStranger` tells who never is one.
+ * `domain` is where a name without one belongs; empty: nowhere.
+ */
+export function readNotice(
+  notice: string,
+  isStranger: (address: string) => boolean,
+  domain: string,
+): NoticeRecipient[] {
   const lines = notice
     .split('\n')
     .slice(0, 2_000)
     .map((line) => line.slice(0, 2_000))
   const found: { address: string; line: number }[] = []
   const add = (address: string | undefined, line: number): void => {
-    const cleaned = cleanAddress(address ?? '')
+    const cleaned = cleanAddress(address ?? '').replace(wordsBefore, '')
     if (!/^[^@]+@[^@]+$/.test(cleaned) || findAddress(cleaned) !== cleaned || isStranger(cleaned)) return
     if (found.length < 1_000 && !found.some((known) => known.address.toLowerCase() === cleaned.toLowerCase())) {
       found.push({ address: cleaned, line })
     }
   }
-  for (const [index, line] of lines.entries()) {
-    if (!line.includes('@') || senderLine.test(line)) continue
-    add(aloneOnLine.exec(line)?.[1] ?? withReason.exec(line)?.[1], index)
-  }
-  if (found.length === 0) {
-    for (const [index, line] of lines.entries()) {
-      if (!line.includes('@')) continue
+  const summary = summaryLines(lines)
+  const introduced = lines.findIndex((line) => introduction.test(line))
+  /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
+  const forms: ((line: string, index: number) => void)[] = [
+    (line, index) => {
+      if (senderLine.test(line) || summary.has(index)) return
+      add(x400.exec(line)?.[1] ?? aloneOnLine.exec(line)?.[1] ?? withReason.exec(line)?.[1], index)
+    },
+    (line, index) => {
+      if (summary.has(index)) return
       for (const match of line.matchAll(named)) add(match[1], index)
       for (const match of line.matchAll(inSentence)) add(match[1], index)
-    }
-  }
-  if (found.length === 0) {
-    for (const [index, line] of lines.entries())
-      add(/^[\s>]*RCPT TO:\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)
-  }
-  if (found.length === 0) {
-    for (const [index, line] of lines.entries()) {
-      if (line.includes('@') && /^.{0,200}(?:[45]\d\d[ -]|<)/.test(line)) add(findAddress(line), index)
-    }
+    },
+    (line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index),
+    (line, index) => {
+      const name =
+        index > introduced && introduced >= 0 && index < introduced + 20 ? nameAlone.exec(line)?.[1] : undefined
+      if (name !== undefined && domain !== '') add(`${name}@${domain}`, index)
+    },
+    (line, index) => {
+      if (summary.has(index)) return
+      // Whose mail was refused is no recipient.
+      const rest = line.replace(/\b(?:from|sender)\s*:?\s*[<"']*[^\s<>"']+@\S+/gi, ' ')
+      if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
+    },
+    (line, index) => {
+      for (const address of (toLine.exec(line)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
+    },
+  ]
+  for (const form of forms) {
+    if (found.length > 0) break
+    for (const [index, line] of lines.entries()) form(line, index)
   }
   const sections = found.map(({ address, line }, index) => {
     // In a transcript the recipient stands behind the dialogue that failed.
