@@ -2,6 +2,8 @@
  * Bytes of mail → text. Never throws: an unknown charset is read as UTF-8 where that fits and as windows-1252 otherwise,
  * as mail programs do.
  */
+
+import { isAscii } from 'node:buffer'
 import { TextDecoder } from 'node:util'
 import libmime from 'libmime'
 
@@ -41,7 +43,9 @@ const encodedWord = /=\?[^?\s]+\?[bqBQ]\?[^?]*\?=/
 
 /** A header field's text with RFC 2047 encoded words decoded; `bytes` is the field's body, unfolded. */
 export function decodeHeaderText(bytes: Uint8Array): string {
-  const text = decodeText(bytes, '')
+  const text = isAscii(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+    : decodeText(bytes, '')
   if (!encodedWord.test(text)) return text
   try {
     return libmime.decodeWords(text)

@@ -206,6 +206,11 @@ export function parseParameters(text: string): { value: string; parameters: Reco
     if (pieces.size < 100) pieces.set(parts[1], list)
   }
   for (const [name, list] of pieces) {
+    const [only] = list
+    if (list.length === 1 && only !== undefined && !only.encoded && !/[\x80-\xff]/.test(only.text)) {
+      parameters[name] = only.text
+      continue
+    }
     list.sort((a, b) => a.index - b.index)
     const charset = list[0]?.encoded ? (/^([^']*)'[^']*'/.exec(list[0].text)?.[1] ?? '') : ''
     const bytes = Buffer.concat(

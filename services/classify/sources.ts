@@ -16,6 +16,10 @@ export class Sources {
   #notice: { text: string; returned: string } | null = null
   #returned: Part | null | undefined
   #returnedBytes: Buffer
+  #parts: readonly Part[] | null = null
+  /** Fields that were asked for, by name: each is decoded once. */
+  readonly #headers = new Map<string, string>()
+  readonly #returnedHeaders = new Map<string, string>()
 
   constructor(bytes: Buffer, envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null) {
     this.bytes = bytes
@@ -25,15 +29,16 @@ export class Sources {
   }
 
   header(name: string): string {
-    return headerText(this.bytes, this.root, name)
+    return remembered(this.#headers, name, () => headerText(this.bytes, this.root, name))
   }
 
   has(name: string): boolean {
     return findField(this.root, name) !== undefined
   }
 
-  parts(): Part[] {
-    return [...walkParts(this.root)]
+  parts(): readonly Part[] {
+    this.#parts ??= [...walkParts(this.root)]
+    return this.#parts
   }
 
   /** The text for a person: of the first text parts that do not belong to a returned message. */
@@ -105,7 +110,9 @@ export class Sources {
 
   returnedHeader(name: string): string {
     const part = this.returned()
-    return part === null ? '' : headerText(this.#returnedBytes, part, name)
+    return part === null
+      ? ''
+      : remembered(this.#returnedHeaders, name, () => headerText(this.#returnedBytes, part, name))
   }
 
   // ---- evidence -----------------------------------------------------------------------------------------------------
@@ -135,6 +142,12 @@ export class Sources {
   sender(): string {
     return findAddress(this.header('from')).toLowerCase()
   }
+}
+
+function remembered(known: Map<string, string>, name: string, read: () => string): string {
+  const text = known.get(name) ?? read()
+  known.set(name, text)
+  return text
 }
 
 /** HTML to text, roughly: what a person would read, in one pass over each construct. */

@@ -2,7 +2,7 @@
  * A bounce → its recipients with action, status, reply, reason. The machine-readable part is read first; what it leaves out is
  * looked for in the words of the notice, then in the returned message.
  */
-import { decodeBody, headerText, type Part, walkParts } from '#lib/mail/mime.ts'
+import { decodeBody, type Part } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { findReason, isPermanent, type ReasonOptions } from '../reason.ts'
@@ -47,7 +47,7 @@ export type BounceOptions = ReasonOptions & {
 export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const { bytes, root } = sources
   const evidence: Evidence[] = []
-  const statusPart = [...walkParts(root)].find(isStatusPart)
+  const statusPart = sources.parts().find(isStatusPart)
   let reporter = ''
   let fromDsn: readonly DsnRecipient[] = []
   if (statusPart !== undefined) {
@@ -102,7 +102,8 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   }
   const dsnNamed = drafts.filter((draft) => draft.address.includes('@'))
   if (dsnNamed.length === 0) {
-    const failed = headerText(bytes, root, 'x-failed-recipients')
+    const failed = sources
+      .header('x-failed-recipients')
       .split(',')
       .map((address) => findAddress(address))
       .filter((address) => address !== '')
@@ -233,7 +234,7 @@ const delayWords =
   /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not yet been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|retard[ée]|retrasad|ritardat|遅れ/i
 
 function looksDelayed(sources: Sources, notice: string): boolean {
-  const subject = headerText(sources.bytes, sources.root, 'subject')
+  const subject = sources.header('subject')
   return (
     /delay|warning: could not|not yet|verzögert|retard/i.test(subject) ||
     (delayWords.test(notice.slice(0, 1_500)) &&
@@ -249,18 +250,18 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
     if (address !== '') known.add(address)
   }
   for (const name of ['from', 'reply-to', 'return-path', 'sender']) {
-    add(headerText(sources.bytes, sources.root, name))
-    if (returned !== null && name !== 'reply-to') add(headerText(sources.returnedBytes(), returned, name))
+    add(sources.header(name))
+    if (returned !== null && name !== 'reply-to') add(sources.returnedHeader(name))
   }
-  add(headerText(sources.bytes, sources.root, 'to'))
+  add(sources.header('to'))
   // Whom to write to for help with a list, or to join it: RFC 2369.
   for (const name of ['list-help', 'list-subscribe', 'list-unsubscribe', 'list-owner', 'list-post']) {
-    for (const [, address = ''] of headerText(sources.bytes, sources.root, name).matchAll(/<mailto:([^>?]{3,320})/gi)) {
+    for (const [, address = ''] of sources.header(name).matchAll(/<mailto:([^>?]{3,320})/gi)) {
       add(address)
     }
   }
   for (const path of sources.envelope?.forwardPaths ?? []) known.add(path.address.toLowerCase())
-  const to = returned === null ? '' : findAddress(headerText(sources.returnedBytes(), returned, 'to')).toLowerCase()
+  const to = returned === null ? '' : findAddress(sources.returnedHeader('to')).toLowerCase()
   return (address) => {
     const lower = address.toLowerCase()
     if (lower === to) return false

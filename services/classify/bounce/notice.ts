@@ -39,17 +39,19 @@ export function splitNotice(text: string): Notice {
 }
 
 const aloneOnLine =
-  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/iu
+  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
+/** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
+const lineEnds = /@[^\s<>()[\]{}"',;:]+[>)\]}"']*\s*(?:\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
-  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:]+@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/iu
+  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:]+@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
 /** As Exchange writes an address of X.400, with that of SMTP in it. */
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:]+@[^\s<>()"',;:]+);/i
 const named =
-  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/giu
+  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
 const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 
 const inSentence =
-  /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:]+@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/giu
+  /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:]+@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
@@ -61,7 +63,7 @@ const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Sc
 
 /** What is wrong with a mailbox, in a sentence that names it. */
 const failureWords =
-  /unavailable|unknown|not (?:found|exist|valid|active|known|listed|accept)|n[o']t exist|invalid|disabled|inactive|suspended|deactivated|blocked|full\b|quota|reject|refus|no such|fail|cannot|can.t|could not|couldn.t|unable|wasn.t able|undeliver|not (?:be )?deliver|no longer|bounced|error|unroutable|denied|存在|エラー|届|недоступ|не найден|не существ|существует|невозможно|nicht|n.existe|introuvable|no existe|inexist|não|non (?:esiste|è)|nie istnieje|bestaat niet/iu
+  /unavailable|unknown|not (?:found|exist|valid|active|known|listed|accept)|n[o']t exist|invalid|disabled|inactive|suspended|deactivated|blocked|full\b|quota|reject|refus|no such|fail|cannot|can.t|could not|couldn.t|unable|wasn.t able|undeliver|not (?:be )?deliver|no longer|bounced|error|unroutable|denied|存在|エラー|届|недоступ|не найден|не существ|существует|невозможно|nicht|n.existe|introuvable|no existe|inexist|não|non (?:esiste|è)|nie istnieje|bestaat niet/i
 
 /** What stands in front of names without a domain: those of the system that reports. */
 const introduction =
@@ -69,9 +71,9 @@ const introduction =
 const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 
 const subjectLine =
-  /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/iu
+  /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
-const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/iu
+const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
 /** The lines that sum up the message that was sent: To, Cc, Subject, when. Whom they name need not be whom it did not reach. */
 function summaryLines(lines: readonly string[]): ReadonlySet<number> {
@@ -109,12 +111,17 @@ export function readNotice(
     }
   }
   const summary = summaryLines(lines)
-  const introduced = lines.findIndex((line) => introduction.test(line))
+  let introduced: number | null = null
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
   const forms: ((line: string, index: number) => void)[] = [
     (line, index) => {
       if (senderLine.test(line) || summary.has(index)) return
-      add(x400.exec(line)?.[1] ?? aloneOnLine.exec(line)?.[1] ?? withReason.exec(line)?.[1], index)
+      add(
+        x400.exec(line)?.[1] ??
+          (lineEnds.test(line) ? aloneOnLine.exec(line)?.[1] : undefined) ??
+          withReason.exec(line)?.[1],
+        index,
+      )
     },
     (line, index) => {
       if (summary.has(index)) return
@@ -123,8 +130,9 @@ export function readNotice(
     },
     (line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index),
     (line, index) => {
-      const name =
-        index > introduced && introduced >= 0 && index < introduced + 20 ? nameAlone.exec(line)?.[1] : undefined
+      introduced ??= lines.findIndex((each) => introduction.test(each))
+      const isNear = introduced >= 0 && index > introduced && index < introduced + 20
+      const name = isNear ? nameAlone.exec(line)?.[1] : undefined
       if (name !== undefined && domain !== '') add(`${name}@${domain}`, index)
     },
     (line, index) => {
