@@ -107,7 +107,12 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   const notified = readNotification(sources)
   if (notified !== null) return notifiedVerdict(sources, notified, options)
   const byForm = bounceByForm(sources)
-  if (byForm !== null) return bounceVerdict(sources, byForm, 0.97, options, facts)
+  if (byForm !== null) {
+    const verdict = bounceVerdict(sources, byForm, 0.97, options, facts)
+    // Some that ask the sender to prove himself do so in the form of a delivery report.
+    const isAsked = verdict.recipients.some(({ diagnostic }) => challengePattern.test(diagnostic))
+    return isAsked ? { ...verdict, kind: 'auto-reply', variant: 'challenge' } : verdict
+  }
   // What a mail program sends for its user is no reply: Apple Mail marks its unsubscribes as automatic.
   const isDaemon = /^(?:mailer-?daemon|post_?master)\b/i.test(
     findAddress(sources.header('from')) || sources.header('from'),
@@ -212,6 +217,8 @@ function bounceVerdict(
     reporter: bounce.reporter,
   }
 }
+
+const challengePattern = /x-boxbe-notice|sender not pre-approved|(?:message|mail) (?:has been|was) waitlisted/i
 
 /** RFC 3464 by its form, and fields that only bounces have. */
 function bounceByForm(sources: Sources): Evidence | null {

@@ -228,7 +228,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   // The whole notice speaks of much; where a code tells enough, it is not asked.
   const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
   if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
-  for (const [index, text] of said.entries()) {
+  for (const [index, text] of said.map(closed).entries()) {
     if (text === '') continue
     for (const rule of textRules) {
       const match = applies(rule) ? rule.pattern.exec(text) : null
@@ -236,7 +236,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
       if (match === null) continue
       const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
       const reason = isDoubtful ? unknownUser(diagnosis, rule.pattern.test(ownWords(said))) : rule.reason
-      return { reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
+      return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
     }
   }
   if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
@@ -246,6 +246,11 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   if (command === 'MAIL') return { reason: 'rejected', rule: 'command', ...without }
   return { reason: (said[0] ?? '') === '' && diagnosis.reply === '' ? 'undefined' : 'onhold', rule: 'none', ...without }
 }
+
+const closedDot = '\u2024'
+/** The dots of an address end no sentence: "user [a@b.example] does not exist". */
+const closed = (text: string): string =>
+  text.includes('@') ? text.replace(/[^\s<>()[\]]+@[\w.-]+\w/g, (address) => address.replaceAll('.', closedDot)) : text
 
 /** A wrapper that Postfix puts around every refusal of a recipient says nothing of why. */
 const plain = (text: string): string =>

@@ -61,7 +61,9 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
       diagnosticRange: diagnosticField === undefined ? null : [diagnosticField.start, diagnosticField.end],
     })
   }
-  return { reporter, recipients }
+  // Some repeat an action in front of the first recipient.
+  const named = recipients.filter(({ address }) => address !== '')
+  return { reporter, recipients: named.length > 0 ? named : recipients }
 }
 
 /** Some systems put a local name or a user id in one of the two; the one that is an address is taken. */
