@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { lagOf } from '#lib/log/lag.ts'
 import { openTestPorts, rawRecord } from '#lib/testing/embedded.ts'
 import { runMailweir } from '#lib/testing/mailweir.ts'
-import { lagOf } from './commands/lag.ts'
 
 const dayMs = 86_400_000
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { type RedriveOptions, redrive } from '#lib/letters/redrive.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { openTestPorts, rawRecord } from '#lib/testing/embedded.ts'
 import { startLegacy } from '#lib/testing/legacy.ts'
@@ -7,7 +8,6 @@ import { until } from '#lib/testing/wait.ts'
 import { EventView } from '#services/console/view/view.ts'
 import { forwardSettings } from '#services/forward/config.ts'
 import { startForward } from '#services/forward/service.ts'
-import { type RedriveOptions, redrive } from './commands/redrive.ts'
 
 const any: RedriveOptions = {
   ids: [],

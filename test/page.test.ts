@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Legacy, startLegacy } from '#lib/testing/legacy.ts'
 import { listenSettings, type Ports, type Running, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { testMessages } from '#lib/testing/messages.ts'
 import { sendAll } from '#lib/testing/send.ts'
@@ -23,6 +24,7 @@ const attack = (content: string) => ({ ...(plain as NonNullable<typeof plain>), 
 const attacks = [
   'Subject: <img src=x onerror=alert(1)>\r\nFrom: a@remote.example\r\n\r\n<script>alert(2)</script>\r\n',
   'From: MAILER-DAEMON@"><script>alert(3)</script>.example\r\nSubject: Undelivered Mail\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; hurt@victim.example\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 <svg onload=alert(4)> user unknown\r\n\r\n--b--\r\n',
+  'Subject: with html\r\nFrom: a@remote.example\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<h2>Seen</h2><script>top.hurt = 1; alert(8)</script><img src=http://127.0.0.1:1/spy onerror=alert(9)><svg onload=alert(10)></svg><form action=http://127.0.0.1:1/><input autofocus onfocus=alert(11)></form>\r\n',
   'Subject: file\r\nFrom: a@remote.example\r\nContent-Type: application/x; name="<b onmouseover=alert(5)>.html"\r\nContent-Disposition: attachment; filename="\'\\"><img src=x onerror=alert(6)>.html"\r\n\r\nx\r\n',
 ]
 
@@ -34,6 +36,7 @@ describe('the page', {
   const problems: string[] = []
   let ports: Ports
   let mailweir: Running
+  let legacy: Legacy
   let browser: Browser
   let page: Page
 
@@ -45,10 +48,16 @@ describe('the page', {
   before(async () => {
     const listen = await listenSettings()
     ports = listen.ports
-    mailweir = startMailweir(['up'], { ...listen.settings, DATA_DIR: join(folder.path, 'data'), SEGMENT_MS: '100' })
+    legacy = await startLegacy({ rcpt: (path) => (path.includes('refused@') ? '550 5.1.1 <b>no</b> such user' : null) })
+    mailweir = startMailweir(['up'], {
+      ...listen.settings,
+      DATA_DIR: join(folder.path, 'data'),
+      SEGMENT_MS: '100',
+      LEGACY_SMTP: legacy.url,
+    })
     await whenReady(mailweir, ports.console)
     await sendAll(ports.smtp, [...testMessages(24), ...attacks.map(attack)])
-    await until('all is stored', async () => (await ledgerOf(ports)).stored === 27)
+    await until('all is stored', async () => (await ledgerOf(ports)).stored === 28)
     browser = await chromium.launch({
       executablePath: browserPath,
       args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],
@@ -66,21 +75,22 @@ describe('the page', {
   after(async () => {
     await browser?.close()
     await mailweir?.[Symbol.asyncDispose]()
+    await legacy?.[Symbol.asyncDispose]()
     folder[Symbol.dispose]()
   })
 
   it('shows the pipeline, the ledger and the kinds, and new mail without anybody asking', async () => {
     await go('', 'Overview')
-    await page.locator('#ledger td').first().filter({ hasText: '27' }).waitFor()
+    await page.locator('#ledger td').first().filter({ hasText: '28' }).waitFor()
     assert.equal(await page.locator('#ledger td').last().textContent(), 'yes')
     assert.match((await page.locator('#kinds').textContent()) ?? '', /bounce/)
     await sendAll(ports.smtp, testMessages(1))
-    await page.locator('#ledger td').first().filter({ hasText: '28' }).waitFor({ timeout: 10_000 })
+    await page.locator('#ledger td').first().filter({ hasText: '29' }).waitFor({ timeout: 10_000 })
   })
 
   it('searches as one types, and opens a message with trace, verdict and content, all as text', async () => {
     await go('messages', 'Messages')
-    await page.locator('#messages tr').nth(27).waitFor()
+    await page.locator('#messages tr').nth(28).waitFor()
     await page.locator('select[name=kind]').selectOption('bounce')
     await page.locator('#messages tr').nth(14).waitFor({ state: 'detached' })
     await page.locator('input[name=term]').fill('hurt@victim.example')
@@ -96,7 +106,82 @@ describe('the page', {
     await page.locator('#content', { hasText: '<script>' }).waitFor()
     await go('messages?text=file', 'Messages')
     await page.locator('#messages a').first().click()
-    await page.locator('#content', { hasText: 'onerror=alert(6)' }).waitFor()
+    await page.locator('#attachments', { hasText: 'onerror=alert(6)' }).waitFor()
+    assert.deepEqual(problems, [])
+  })
+
+  it('shows the HTML of a message where nothing of it runs or loads', async () => {
+    await go('messages?text=html', 'Messages')
+    await page.locator('#messages a').first().click()
+    await page.locator('#html summary').click()
+    await page.frameLocator('#html iframe').getByRole('heading', { name: 'Seen' }).waitFor()
+    await page.waitForTimeout(200)
+    assert.equal(await page.evaluate('window.hurt'), undefined)
+    // Chromium tells what it has not run and not loaded; nothing else went wrong.
+    assert.ok(problems.length > 0)
+    assert.deepEqual(
+      problems.filter((problem) => !/sandboxed|Content Security Policy/i.test(problem)),
+      [],
+    )
+    problems.length = 0
+  })
+
+  it('marks the bytes that decided, gives attachments as they are, and keeps a sample of a wrong verdict', async () => {
+    await go('messages?address=hurt%40victim.example', 'Messages')
+    await page.locator('#messages a').first().click()
+    await page.locator('#marked summary').click()
+    await page.locator('#evidence tr', { hasText: 'rfc3464:final-recipient' }).waitFor()
+    await page.locator('#source mark', { hasText: 'Final-Recipient: rfc822; hurt@victim.example' }).waitFor()
+    await page.locator('#label summary').click()
+    await page.locator('#label select').selectOption('report')
+    await page.locator('#label input[name=note]').fill('<i>not</i> a bounce')
+    await page.locator('#label button').click()
+    await page.locator('#said', { hasText: 'Kept as a sample' }).waitFor()
+    await page.locator('#trace', { hasText: 'local: report, <i>not</i> a bounce' }).waitFor()
+    const { labels } = (await (await fetch(`http://127.0.0.1:${ports.console}/api/samples`)).json()) as {
+      labels: { kind: string; said: { kind: string } }[]
+    }
+    assert.deepEqual(
+      labels.map(({ kind, said }) => [kind, said.kind]),
+      [['report', 'bounce']],
+    )
+    await go('messages?text=file', 'Messages')
+    await page.locator('#messages a').first().click()
+    const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#attachments a').click()])
+    assert.equal(readFileSync(await download.path(), 'utf8').trim(), 'x')
+    assert.deepEqual(problems, [])
+  })
+
+  it('lists dead letters, drives them once more, sets them aside, and tells what waits and what is stored', async () => {
+    const [message] = testMessages(1)
+    const dead = (name: string) => ({
+      ...(message as NonNullable<typeof message>),
+      forwardPaths: [{ address: `refused@${name}.example`, parameters: {} }],
+    })
+    await sendAll(ports.smtp, [dead('one'), dead('two')])
+    await until('the dead', async () => (await ledgerOf(ports)).dead === 2)
+    await go('dead-letters', 'Dead letters')
+    const row = (name: string) => page.locator('#letters tr', { hasText: `refused@${name}.example` })
+    await row('one').filter({ hasText: '<b>no</b>' }).waitFor()
+    await row('one').locator('input').check()
+    await page.locator('#drop input').fill('nobody needs it')
+    await page.locator('#drop button').click()
+    await row('one').waitFor({ state: 'detached' })
+    legacy.script = {}
+    await row('two').locator('input').check()
+    await page.locator('#redrive').click()
+    await row('two').waitFor({ state: 'detached' })
+    await page.locator('input[name=dropped]').check()
+    await row('one').waitFor()
+    await until('it was taken', async () => legacy.messages.some(({ rcpts }) => rcpts[0]?.includes('refused@two')))
+    await until('the books', async () => {
+      const { dead: left, balanced } = await ledgerOf(ports)
+      return left === 1 && balanced
+    })
+    await go('', 'Overview')
+    await page.locator('#lag tr', { hasText: 'mail.classified' }).waitFor()
+    await go('retention', 'Retention')
+    await page.locator('#retention tr').first().waitFor()
     assert.deepEqual(problems, [])
   })
 
@@ -141,6 +226,8 @@ describe('the page', {
         ['bounces', 'Bounces'],
         ['campaigns', 'Campaigns'],
         ['suppressions', 'Suppressions'],
+        ['dead-letters', 'Dead letters'],
+        ['retention', 'Retention'],
         ['audit', 'Audit'],
       ] as const) {
         for (const colorScheme of ['light', 'dark'] as const) {

@@ -1,14 +1,12 @@
 /** `mailweir lag`: what waits for each service, how old it is, when retention would drop it, and what disk an outage needs. */
-import type { Log, LogRecord } from '#lib/log/log.ts'
-import { waitingFor } from '#lib/log/waiting.ts'
+import { type Lag, lagOf, lagSample, meanBytes, recordsOf } from '#lib/log/lag.ts'
+import type { Log } from '#lib/log/log.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { closePorts, openPorts } from '../ports.ts'
 import { groups } from '../services.ts'
 import { portSettings, sourceOf } from '../settings.ts'
 
 const readFrom = { forward: 'mail.raw', classify: 'mail.raw', quarantine: 'mail.classified' } as const
-/** Records whose mean size stands for all. */
-const sample = 50n
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 
@@ -38,57 +36,6 @@ export async function runLag(configFile: string | undefined): Promise<number> {
   }
 }
 
-export type Lag = {
-  readonly group: string
-  readonly topic: string
-  readonly messages: number
-  /** The messages times the mean size of a sample. */
-  readonly bytes: number
-  /** Age of the oldest, milliseconds; null: nothing waits. */
-  readonly oldestMs: number | null
-  /** Until the topic's retention drops it; null: nothing waits, or nothing is dropped. */
-  readonly retentionLeftMs: number | null
-}
-
-export async function lagOf(log: Log, group: string, topic: string, now: number): Promise<Lag> {
-  const [state] = await log.admin.describeTopics([topic])
-  const from = new Map<number, bigint>()
-  const to = new Map<number, bigint>()
-  let waiting = 0n
-  for (const { partition, from: first, to: end } of await waitingFor(log.admin, group, topic)) {
-    if (first === end) continue
-    waiting += end - first
-    from.set(partition, first)
-    to.set(partition, first + sample < end ? first + sample : end)
-  }
-  const records = await recordsOf(log, topic, from, to)
-  const oldestMs = records.length === 0 ? null : now - Math.min(...records.map(({ timestamp }) => timestamp))
-  const retentionMs = state?.retentionMs ?? null
-  return {
-    group,
-    topic,
-    messages: Number(waiting),
-    bytes: Math.round(Number(waiting) * meanBytes(records)),
-    oldestMs,
-    retentionLeftMs: oldestMs === null || retentionMs === null ? null : retentionMs - oldestMs,
-  }
-}
-
-async function recordsOf(
-  log: Log,
-  topic: string,
-  from: ReadonlyMap<number, bigint>,
-  to: ReadonlyMap<number, bigint>,
-): Promise<LogRecord[]> {
-  const records: LogRecord[] = []
-  if (to.size === 0) return records
-  for await (const batch of log.read(topic, { from, to })) records.push(...batch)
-  return records
-}
-
-const meanBytes = (records: readonly LogRecord[]): number =>
-  records.length === 0 ? 0 : records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0) / records.length
-
 /** How fast mail.raw grows, by its last hour, and what its retention needs then. */
 async function growthOf(log: Log, now: number): Promise<string> {
   const [state] = await log.admin.describeTopics(['mail.raw'])
@@ -99,7 +46,7 @@ async function growthOf(log: Log, now: number): Promise<string> {
   let grown = 0n
   for (const { partition, earliest, end } of ends) {
     grown += end - (hourAgo.get(partition) ?? end)
-    from.set(partition, end - sample > earliest ? end - sample : earliest)
+    from.set(partition, end - lagSample > earliest ? end - lagSample : earliest)
     to.set(partition, end)
   }
   const perDay = Number(grown) * 24 * meanBytes(await recordsOf(log, 'mail.raw', from, to))

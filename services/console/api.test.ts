@@ -19,7 +19,7 @@ async function start(ports: TestPorts, more: Record<string, string> = {}) {
   const service = startConsole(config, {
     ...ports,
     viewPath: '',
-    groups: { forward: 'forward', quarantine: 'quarantine' },
+    groups: { forward: 'forward', classify: 'classify', quarantine: 'quarantine' },
     health: async () => null,
   })
   await service.ready

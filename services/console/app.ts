@@ -9,18 +9,23 @@ import rateLimit from '@fastify/rate-limit'
 import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { RedriveSummary } from '#lib/letters/redrive.ts'
+import type { Lag } from '#lib/log/lag.ts'
 import { hasCode, MailweirError } from '#lib/runtime/errors.ts'
 import type { HealthAnswer } from '#lib/runtime/health.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
-import type { Location } from '#schemas/types.ts'
+import type { Evidence, Location } from '#schemas/types.ts'
 import { isRefusal, type Person, personOf, refuseMethod, secure } from './api/access.ts'
+import { letterRoutes } from './api/letters.ts'
 import { messageRoutes } from './api/messages.ts'
 import { overviewRoutes } from './api/overview.ts'
+import { sampleRoutes } from './api/samples.ts'
 import { suppressionRoutes } from './api/suppressions.ts'
 import type { Token } from './config.ts'
 import type { Ledger } from './ledger.ts'
+import type { SampleStore } from './samples.ts'
 import type { SuppressionBook } from './suppressions/book.ts'
-import type { EventView } from './view/view.ts'
+import type { EventView, MessageRow } from './view/view.ts'
 
 export type AppPorts = {
   readonly view: EventView
@@ -38,6 +43,15 @@ export type AppPorts = {
     readonly partition: number
     readonly offset: number
   }): Promise<Buffer | null>
+  /** What the verdict goes by, as it is stored with the message; null: not stored. */
+  evidence(message: { readonly location: Location | null }): Promise<readonly Evidence[] | null>
+  /** What waits for each consumer group. */
+  lag(): Promise<readonly Lag[]>
+  /** Dead letters of these messages once more to the legacy system. */
+  redrive(ids: readonly string[]): Promise<RedriveSummary>
+  /** A person's word on a dead letter, or on a verdict: a step of the message's trace. */
+  told(message: MessageRow, type: 'dropped' | 'corrected', detail: string): Promise<void>
+  readonly samples: SampleStore
   health(path: string): Promise<HealthAnswer | null>
 }
 
@@ -94,6 +108,8 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
     overviewRoutes(api, ports)
     messageRoutes(api, ports)
     suppressionRoutes(api, ports)
+    letterRoutes(api, ports)
+    sampleRoutes(api, ports)
     api.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
     api.get('/api/me', { schema: { summary: 'Who asks, and what that token may do' } }, async ({ person }) => ({
       name: person.name,

@@ -10,7 +10,7 @@ import type { Ledger } from './ledger.ts'
 import { startConsole } from './service.ts'
 import { EventView } from './view/view.ts'
 
-const groups = { forward: 'forward', quarantine: 'quarantine' }
+const groups = { forward: 'forward', classify: 'classify', quarantine: 'quarantine' }
 
 async function start(ports: TestPorts, more: Record<string, string> = {}, viewPath = '') {
   const config = readSettings('test', consoleSettings, { environment: { CONSOLE_LISTEN: '127.0.0.1:0', ...more } })
@@ -302,6 +302,7 @@ describe('the API', () => {
       headers: [{ name: '', value: 'message 0' }],
       text: '',
       attachments: [],
+      hasHtml: false,
       cut: false,
     })
     assert.equal((await view.get('/api/messages/none')).status, 404)

@@ -32,7 +32,7 @@ export type Ledger = LedgerEntry & {
   readonly partitions: readonly (LedgerEntry & { readonly partition: number })[]
 }
 
-export type LedgerGroups = { readonly forward: string; readonly quarantine: string }
+export type LedgerGroups = { readonly forward: string; readonly classify: string; readonly quarantine: string }
 
 export type LedgerPorts = {
   readonly log: Log

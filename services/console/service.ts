@@ -3,6 +3,8 @@
  * view has caught up with what the log held when it started.
  */
 import type { FastifyInstance } from 'fastify'
+import { redrive } from '#lib/letters/redrive.ts'
+import { type Lag, lagOf } from '#lib/log/lag.ts'
 import type { Follower, Log } from '#lib/log/log.ts'
 import { Progress } from '#lib/log/progress.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -21,8 +23,9 @@ import { createApp } from './app.ts'
 import type { ConsoleConfig } from './config.ts'
 import { type Ledger, type LedgerGroups, readLedger } from './ledger.ts'
 import { consoleMetrics } from './metrics.ts'
+import { Samples } from './samples.ts'
 import { SuppressionBook } from './suppressions/book.ts'
-import { EventView } from './view/view.ts'
+import { EventView, type MessageRow } from './view/view.ts'
 
 export type ConsolePorts = {
   readonly log: Log
@@ -47,6 +50,9 @@ const cacheBytes = 16 * 1024 * 1024
 const evictMs = 60_000
 const catchUpMs = 2_000
 const ledgerMs = 500
+const lagMs = 5_000
+/** Messages a second. */
+const redriveRate = 200
 const dayMs = 86_400_000
 /** An event of no message. */
 const nowhere = { partition: -1, offset: -1 }
@@ -70,6 +76,7 @@ class ConsoleService implements Console {
   #app: FastifyInstance | null = null
   #follower: Follower | null = null
   #eviction: NodeJS.Timeout | null = null
+  #lag: { readonly at: number; readonly value: Promise<readonly Lag[]> } | null = null
   #ledger: { readonly at: number; readonly value: Promise<Ledger> } | null = null
   #isCaughtUp = false
   readonly #stopping = new AbortController()
@@ -118,6 +125,12 @@ class ConsoleService implements Console {
       changed: ({ person }, what, of) => this.#changed(person.name, what, of),
       ledger: () => this.#readLedger(),
       raw: (message) => this.#raw(message),
+      evidence: async ({ location }) =>
+        location === null ? null : ((await this.#reader.record(location))?.verdict.evidence ?? null),
+      lag: () => this.#readLag(),
+      redrive: (ids) => this.#redrive(ids),
+      told: (message, type, detail) => this.#told(message, type, detail),
+      samples: new Samples(this.#ports.objects),
       health: async (path) => {
         // The gauges tell what the ledger says now; where it cannot be read, they tell what it said last.
         if (path === '/metrics') await this.#readLedger().catch(() => {})
@@ -188,6 +201,44 @@ class ConsoleService implements Console {
       this.#ledger = null
     })
     return value
+  }
+
+  /** Read at most every five seconds, however many ask: it reads records. */
+  #readLag(): Promise<readonly Lag[]> {
+    const { log, groups, clock } = this.#ports
+    const now = clock.now()
+    if (this.#lag !== null && now - this.#lag.at < lagMs) return this.#lag.value
+    const value = Promise.all([
+      lagOf(log, groups.forward, 'mail.raw', now),
+      lagOf(log, groups.classify, 'mail.raw', now),
+      lagOf(log, groups.quarantine, 'mail.classified', now),
+    ])
+    this.#lag = { at: now, value }
+    value.catch(() => {
+      this.#lag = null
+    })
+    return value
+  }
+
+  #redrive(ids: readonly string[]): ReturnType<typeof redrive> {
+    const steps = ids.flatMap((id) => this.#view.trace(id)) as { type?: string; detail?: string }[]
+    const before = new Set(steps.flatMap(({ type, detail }) => (type === 'redriven' && detail ? [detail] : [])))
+    const which = { ids, reason: null, reply: null, from: 0, to: Number.MAX_SAFE_INTEGER }
+    const how = { dryRun: false, again: false, rate: redriveRate, history: false }
+    return redrive({ ...which, ...how }, { ...this.#ports, redrivenBefore: () => before }, () => {})
+  }
+
+  async #told(message: MessageRow, type: 'dropped' | 'corrected', detail: string): Promise<void> {
+    const { log, codec, clock } = this.#ports
+    const position = { partition: message.partition, offset: message.offset }
+    await log.append('mail.events', {
+      key: message.id,
+      partition: message.partition,
+      value: codec.encode(
+        'event',
+        event({ messageId: message.id, type, at: clock.now(), service: 'console', position, detail }),
+      ),
+    })
   }
 
   /** From the archive; what is not stored yet, from the log. */

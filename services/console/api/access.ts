@@ -55,11 +55,19 @@ function isOwn(origin: string, host: string): boolean {
   }
 }
 
+/** HTML of a message: in a frame of our page alone, without scripts, without network. */
+export function framed(reply: FastifyReply): void {
+  reply.header(
+    'content-security-policy',
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox",
+  )
+}
+
 /** Nothing runs or is loaded that is not ours. */
 export function secure(reply: FastifyReply): void {
   reply.headers({
     'content-security-policy':
-      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cache-control': 'no-store',

@@ -2,12 +2,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
-import { readContent } from '../content.ts'
-import type { MessageRow } from '../view/view.ts'
+import { readAttachment, readContent, readHtml } from '../content.ts'
+import { framed } from './access.ts'
+import { cursorOf, cursorPattern, parseCursor } from './cursor.ts'
 
 const pageMax = 200
 const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }))
 const idParameter = Type.Object({ id: Type.String({ maxLength: 200 }) })
+const attachmentParameters = Type.Object({
+  id: Type.String({ maxLength: 200 }),
+  index: Type.Integer({ minimum: 0, maximum: 99 }),
+})
 const messagesQuery = Type.Object({
   address: text(320),
   kind: text(40),
@@ -20,13 +25,11 @@ const messagesQuery = Type.Object({
   ),
   from: Type.Optional(Type.Integer({ minimum: 0, description: 'epoch milliseconds' })),
   to: Type.Optional(Type.Integer({ minimum: 0 })),
-  before: Type.Optional(
-    Type.String({ pattern: '^\\d{1,15}-\\d{1,6}-\\d{1,15}$', description: '`next` of the page before' }),
-  ),
+  before: Type.Optional(Type.String({ pattern: cursorPattern, description: '`next` of the page before' })),
   limit: Type.Integer({ minimum: 1, maximum: pageMax, default: 50 }),
 })
 
-export function messageRoutes(app: FastifyInstance, { view, raw }: AppPorts): void {
+export function messageRoutes(app: FastifyInstance, { view, raw, evidence }: AppPorts): void {
   app.get(
     '/api/messages',
     { schema: { querystring: messagesQuery, summary: 'Messages, newest first' } },
@@ -81,11 +84,39 @@ export function messageRoutes(app: FastifyInstance, { view, raw }: AppPorts): vo
       return bytes === null ? reply : readContent(bytes)
     },
   )
-}
-
-const cursorOf = (row: MessageRow): string => `${row.receivedAt}-${row.partition}-${row.offset}`
-
-function parseCursor(cursor: string): { receivedAt: number; partition: number; offset: number } {
-  const [receivedAt = 0, partition = 0, offset = 0] = cursor.split('-').map(Number)
-  return { receivedAt, partition, offset }
+  app.get(
+    '/api/messages/:id/html',
+    { schema: { params: idParameter, summary: 'Its HTML, for a frame without scripts and without network' } },
+    async (request, reply) => {
+      const bytes = await bytesOf(request, reply)
+      if (bytes === null) return reply
+      framed(reply)
+      return reply.type('text/html; charset=utf-8').send(await readHtml(bytes))
+    },
+  )
+  app.get(
+    '/api/messages/:id/attachments/:index',
+    { schema: { params: attachmentParameters, summary: 'An attachment, to be saved' } },
+    async (request, reply) => {
+      const bytes = await bytesOf(request, reply)
+      if (bytes === null) return reply
+      const { index } = request.params as Static<typeof attachmentParameters> // Checked by the schema.
+      const attachment = await readAttachment(bytes, index)
+      if (attachment === null) return reply.code(404).send({ error: 'The message has no such attachment' })
+      // RFC 6266, 8187: the name is encoded; nothing of it can end the field.
+      const name = encodeURIComponent(attachment.name || `attachment-${index}`).replace(/['()*]/g, '_')
+      return reply
+        .type('application/octet-stream')
+        .header('content-disposition', `attachment; filename*=UTF-8''${name}`)
+        .send(attachment.content)
+    },
+  )
+  app.get(
+    '/api/messages/:id/evidence',
+    { schema: { params: idParameter, summary: 'The bytes that the verdict goes by' } },
+    async (request, reply) => {
+      const message = named(request, reply)
+      return message === null ? reply : { evidence: (await evidence(message)) ?? [] }
+    },
+  )
 }

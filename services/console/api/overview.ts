@@ -61,6 +61,14 @@ export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
       return { cells: view.rollups.table(of as Pair, { from: ports.now() - hours * hourMs, to: ports.now(), kind }) }
     },
   )
+  app.get('/api/lag', { schema: { summary: 'What waits for each consumer group, and how old it is' } }, async () => ({
+    groups: await ports.lag(),
+  }))
+  app.get(
+    '/api/retention',
+    { schema: { summary: 'What is stored, by mailbox: messages, bytes, until when' } },
+    async () => ({ mailboxes: view.stored(ports.now()) }),
+  )
   let streams = 0
   app.get(
     '/api/events',

@@ -22,6 +22,8 @@ export type MessageRow = {
   readonly subject: string
   readonly mailbox: string
   readonly expiresAt: number
+  /** A dead letter that a person has dealt with. */
+  readonly dropped: boolean
 }
 
 /** Of one partition of mail.raw; positions from `base` on. */
@@ -39,6 +41,7 @@ export type MessageQuery = {
   readonly kind?: string | undefined
   readonly reason?: string | undefined
   readonly state?: string | undefined
+  readonly dropped?: boolean | undefined
   readonly domain?: string | undefined
   readonly campaign?: string | undefined
   /** Words of the diagnostic or the subject. */
@@ -52,7 +55,7 @@ export type MessageQuery = {
 }
 
 /** Form of the database; one of another form is made anew from the log. */
-const version = 2
+const version = 3
 const tables = ['progress', 'bases', 'counts', 'minutes', 'messages', 'addresses', 'events', 'hours', 'words']
 
 export function openTables(db: Database): void {
@@ -74,12 +77,13 @@ export function openTables(db: Database): void {
       reply TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', variant TEXT NOT NULL DEFAULT '',
       reason TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
       mailbox TEXT NOT NULL DEFAULT '', location TEXT NOT NULL DEFAULT '', expires_at INTEGER NOT NULL DEFAULT 0,
-      undecodable INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
+      undecodable INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
       PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_id ON messages (id);
     CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
     CREATE INDEX IF NOT EXISTS by_kind ON messages (kind, reason, received_at);
     CREATE INDEX IF NOT EXISTS by_domain ON messages (domain, received_at);
+    CREATE INDEX IF NOT EXISTS by_state ON messages (state, received_at) WHERE state IN ('dead', 'waiting');
     CREATE INDEX IF NOT EXISTS by_campaign ON messages (campaign, received_at);
     CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', contentless_delete=1);
     CREATE TABLE IF NOT EXISTS addresses (address TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
@@ -125,4 +129,5 @@ export const toRow = (row: Readonly<Record<string, unknown>>): MessageRow => ({
   subject: String(row['subject']),
   mailbox: String(row['mailbox']),
   expiresAt: Number(row['expires_at']),
+  dropped: row['dropped'] === 1,
 })

@@ -36,6 +36,7 @@ const wordsOf = (text: string): string =>
     .join(' ') || '""'
 /** A trace is cut here: a message deferred for days has many steps that say the same. */
 export const traceMax = 500
+const mailboxesMax = 2_000
 const evictMax = 10_000
 /** Steps that one call looks at for those of messages that are not known. */
 const strayMax = 10_000
@@ -155,6 +156,11 @@ export class EventView {
         .prepare('UPDATE messages SET mailbox = ?, location = ?, expires_at = ? WHERE partition = ? AND offset = ?')
         .run(event.mailbox, JSON.stringify(event.location), event.expiresAt, partition, offset)
       if (before['mailbox'] === '') count('stored', 1)
+    } else if (event.type === 'dropped' || event.type === 'redriven') {
+      const dropped = event.type === 'dropped' ? 1 : 0
+      this.#db
+        .prepare('UPDATE messages SET dropped = ? WHERE partition = ? AND offset = ?')
+        .run(dropped, partition, offset)
     } else if (event.type === 'undecodable' && event.state === '') {
       this.#db.prepare('UPDATE messages SET undecodable = 1 WHERE partition = ? AND offset = ?').run(partition, offset)
       if (before['undecodable'] === 0) count('undecodable', 1)
@@ -322,6 +328,7 @@ export class EventView {
     if (query.kind !== undefined) where('kind = ?', query.kind)
     if (query.reason !== undefined) where('reason = ?', query.reason)
     if (query.state !== undefined) where('state = ?', query.state === 'accepted' ? '' : query.state)
+    if (query.dropped !== undefined) where('dropped = ?', query.dropped ? 1 : 0)
     if (query.address !== undefined) {
       where(
         '(partition, offset) IN (SELECT partition, offset FROM addresses WHERE address = ?)',
@@ -360,6 +367,23 @@ export class EventView {
     if (row === undefined) return null
     const location = String(row['location'])
     return { ...toRow(row), location: location === '' ? null : JSON.parse(location) }
+  }
+
+  /** What is stored, by mailbox: messages, bytes as received, when the first and the last of it goes. Epoch milliseconds. */
+  stored(now: number): { mailbox: string; messages: number; bytes: number; firstExpiry: number; lastExpiry: number }[] {
+    return this.#db
+      .prepare(
+        `SELECT mailbox, count(*) AS n, sum(size) AS bytes, min(expires_at) AS first, max(expires_at) AS last
+        FROM messages WHERE mailbox <> '' AND location <> '' AND expires_at > ? GROUP BY mailbox ORDER BY mailbox DESC LIMIT ?`,
+      )
+      .all(now, mailboxesMax)
+      .map((row) => ({
+        mailbox: String(row['mailbox']),
+        messages: Number(row['n']),
+        bytes: Number(row['bytes']),
+        firstExpiry: Number(row['first']),
+        lastExpiry: Number(row['last']),
+      }))
   }
 
   /** The steps of a message in the order of their times. */

@@ -9,6 +9,10 @@ export async function ask(path, options = {}) {
   return body
 }
 
+/** Changes something: JSON there and back. */
+export const change = (path, method, body) =>
+  ask(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+
 const listeners = new Set()
 let connected = false
 

@@ -3,9 +3,11 @@ import { html, render, useEffect, useState } from '/vendor/preact.js'
 import { Audit } from './pages/audit.js'
 import { Bounces } from './pages/bounces.js'
 import { Campaigns } from './pages/campaigns.js'
+import { DeadLetters } from './pages/dead-letters.js'
 import { Message } from './pages/message.js'
 import { Messages } from './pages/messages.js'
 import { Overview } from './pages/overview.js'
+import { Retention } from './pages/retention.js'
 import { Suppressions } from './pages/suppressions.js'
 
 const pages = [
@@ -14,6 +16,8 @@ const pages = [
   ['bounces', 'Bounces', Bounces],
   ['campaigns', 'Campaigns', Campaigns],
   ['suppressions', 'Suppressions', Suppressions],
+  ['dead-letters', 'Dead letters', DeadLetters],
+  ['retention', 'Retention', Retention],
   ['audit', 'Audit', Audit],
 ]
 

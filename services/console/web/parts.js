@@ -10,6 +10,12 @@ export const bytes = (size) =>
       ? `${(size / 1e6).toFixed(1)} MB`
       : `${Math.ceil(size / 1000)} KB`
 
+export function duration(ms) {
+  const minutes = Math.max(0, Math.floor(ms / 60_000))
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor((minutes % 1440) / 60)]
+  return days > 0 ? `${days} d ${hours} h` : hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`
+}
+
 /** What went wrong, where anything did. */
 export const Problem = ({ error }) => (error ? html`<p class="bad" role="alert">${error}</p>` : null)
 

@@ -33,6 +33,9 @@ describe('one person’s mail', { timeout: 60_000 }, () => {
       (await ports.log.admin.committed(quarantineGroup, 'mail.classified')).some(({ offset }) => (offset ?? 0n) >= 3n),
     )
     const address = 'gone@person.example'
+    await ports.objects.put('samples/m1.eml', Buffer.from(mail('Gone@Person.example', 'two')))
+    await ports.objects.put('samples/m1-1.json', Buffer.from('{}'))
+    await ports.objects.put('samples/m0.eml', Buffer.from(mail('a@b.example', 'one')))
     const planned = await erase(ports, { address, dryRun: true })
     assert.deepEqual([planned.messages, planned.segmentsRewritten, planned.busy], [['m1'], 1, []])
     const done = await erase(ports, { address, dryRun: false })
@@ -42,6 +45,10 @@ describe('one person’s mail', { timeout: 60_000 }, () => {
     const left = await session.ask('FETCH 1:* (BODY.PEEK[])')
     assert.ok(left.includes('Hello one') && left.includes('Hello three') && !left.includes('Hello two'), left)
     assert.match(await session.ask('SELECT Hold'), /\* 2 EXISTS/)
+    assert.deepEqual(
+      (await ports.objects.list('samples/', { limit: 10 })).map(({ key }) => key),
+      ['samples/m0.eml'],
+    )
     for (const prefix of ['quarantine/', 'hold/']) {
       for (const { key } of await ports.objects.list(prefix, { limit: 100 })) {
         const bytes = (await ports.objects.get(key)) ?? Buffer.alloc(0)

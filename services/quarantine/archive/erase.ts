@@ -84,7 +84,28 @@ export async function erase(
       if (page.length < listMax || after === undefined) break
     }
   }
+  objectsRemoved += await forgetSamples(ports.objects, wanted, options.dryRun)
   return { messages: [...messages], segmentsRewritten, objectsRemoved, busy }
+}
+
+/** What people kept as samples of wrong verdicts: `samples/<id>.eml`, and labels `samples/<id>-<time>.json`. Gives how many objects go. */
+async function forgetSamples(objects: Objects, address: string, dryRun: boolean): Promise<number> {
+  let removed = 0
+  let after: string | undefined
+  for (;;) {
+    const page = await objects.list('samples/', { limit: listMax, ...(after !== undefined && { after }) })
+    for (const { key } of page) {
+      const bytes = await objects.get(key)
+      if (bytes === null || !holds(bytes, address)) continue
+      const labels = key.endsWith('.eml') ? await objects.list(`${key.slice(0, -4)}-`, { limit: listMax }) : []
+      for (const gone of [key, ...labels.map((label) => label.key)]) {
+        removed++
+        if (!dryRun) await objects.remove(gone)
+      }
+    }
+    after = page.at(-1)?.key
+    if (page.length < listMax || after === undefined) return removed
+  }
 }
 
 /** `quarantine/<class>/<day>/<partition>-<offset>….avro` */

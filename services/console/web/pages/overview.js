@@ -1,7 +1,7 @@
 /** The pipeline as it is now, and what came in: kinds, reasons, domains, campaigns, each beside the stretch before. */
 import { html, useState } from '/vendor/preact.js'
 import { useAnswer } from '../api.js'
-import { Bars, Change, count, Hours, Problem, Table } from '../parts.js'
+import { Bars, bytes, Change, count, duration, Hours, Problem, Table } from '../parts.js'
 
 /** ingest → log → forward, and classify → quarantine, with what each has done and what waits. */
 function Pipeline({ ledger }) {
@@ -40,6 +40,23 @@ function Top({ title, by, hours, link }) {
   </section>`
 }
 
+/** What waits for each consumer group. */
+function Lag() {
+  const { data, error } = useAnswer('/api/lag')
+  return html`<section>
+    <h2>What waits</h2>
+    <${Problem} error=${error} />
+    <${Table} id="lag" caption="What waits" rows=${data?.groups ?? []} columns=${[
+      ['Consumer group', ({ group }) => group],
+      ['Topic', ({ topic }) => topic],
+      ['Messages', ({ messages }) => count(messages), 'number'],
+      ['About', (row) => bytes(row.bytes), 'number'],
+      ['The oldest', ({ oldestMs }) => (oldestMs === null ? '' : duration(oldestMs))],
+      ['Retention drops it in', ({ retentionLeftMs }) => (retentionLeftMs === null ? '' : duration(retentionLeftMs))],
+    ]} />
+  </section>`
+}
+
 export function Overview() {
   const [hours, setHours] = useState(24)
   const ledger = useAnswer('/api/ledger')
@@ -62,6 +79,7 @@ export function Overview() {
         ['Balanced', (row) => html`<span class=${row.balanced ? '' : 'bad'}>${row.balanced ? 'yes' : 'NO'}</span>`],
       ]} />
     </section>
+    <${Lag} />
     <section>
       <h2>Kinds</h2>
       <${Hours} hours=${hours} onChange=${setHours} />
