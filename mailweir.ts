@@ -93,6 +93,7 @@ program
   .command('erase')
   .description("removes every stored copy of one person's mail, and leaves a signed record")
   .requiredOption('--address <address>', 'wherever it stands: envelope, verdict, header, text')
+  .option('--pseudonymise', 'also its state in mail.suppressions: still not written to, and nobody reads who it is')
   .option('--dry-run', 'only say what would go')
   .action(async (options) => end((await import('#cli/commands/erase.ts')).runErase(configFile(), options)))
 

@@ -10,7 +10,7 @@ import { portSettings, sourceOf } from '../settings.ts'
 
 export async function runErase(
   configFile: string | undefined,
-  options: { readonly address: string; readonly dryRun?: boolean },
+  options: { readonly address: string; readonly dryRun?: boolean; readonly pseudonymise?: boolean },
 ): Promise<number> {
   if (!/^[^\s@]+@[^\s@]+$/.test(options.address)) {
     throw new MailweirError('SETTINGS_WRONG', `--address=${JSON.stringify(options.address)}: expected an address`)
@@ -21,7 +21,11 @@ export async function runErase(
   const ports = await openPorts(values, 'erase')
   try {
     const dryRun = options.dryRun === true
-    const done = await erase(ports, { address: options.address, dryRun })
+    const done = await erase(ports, {
+      address: options.address,
+      dryRun,
+      pseudonymise: options.pseudonymise === true,
+    })
     const at = new Date(ports.clock.now())
     const raw = await ports.log.admin.describeTopics(['mail.raw', 'mail.dead', 'mail.events'])
     const record = {

@@ -5,7 +5,9 @@ import { readSettings } from '#lib/runtime/settings.ts'
 import { openTestPorts, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
 import { event } from '#schemas/events.ts'
+import { pseudonymOf } from '#schemas/pseudonym.ts'
 import type { Event } from '#schemas/types.ts'
+import { erase } from '#services/quarantine/archive/erase.ts'
 import { consoleSettings } from './config.ts'
 import { startConsole } from './service.ts'
 
@@ -107,6 +109,34 @@ describe('the API', { timeout: 60_000 }, () => {
       'imported local 2',
       'lifted local gone@a.example',
     ])
+  })
+
+  it('finds whoever was pseudonymised by the address, and keeps it so', async () => {
+    await using ports = await openTestPorts()
+    await using api = await start(ports)
+    await bounce(ports, 0, 'gone@a.example')
+    await until('the suppression', async () => (await api.ask('/api/suppressions/gone@a.example')).status === 200)
+    const { suppressionPseudonymised } = await erase(ports, {
+      address: 'Gone@a.example',
+      dryRun: false,
+      pseudonymise: true,
+    })
+    assert.ok(suppressionPseudonymised)
+    const pseudonym = pseudonymOf('gone@a.example')
+    await until(
+      'the pseudonym',
+      async () => (await api.json('/api/suppressions?text=gone')).body['suppressions']?.['length'] === 0,
+    )
+    const known = await api.json('/api/suppressions/gone@a.example')
+    assert.deepEqual([known.body['address'], known.body['suppressed'], known.body['count']], [pseudonym, true, 1])
+    await bounce(ports, 1, 'gone@a.example')
+    await until(
+      'the second message',
+      async () => Number((await api.json('/api/suppressions/gone@a.example')).body['count']) === 2,
+    )
+    assert.equal((await api.json('/api/suppressions?text=gone')).body['suppressions']?.['length'], 0)
+    assert.equal((await api.ask('/api/suppressions/gone@a.example', { method: 'DELETE' })).status, 200)
+    assert.equal((await api.json('/api/suppressions/gone@a.example')).body['state'], 'lifted')
   })
 
   it('reads the suppressions from the log when it starts, and does not count an event twice', async () => {

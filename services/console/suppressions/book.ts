@@ -8,6 +8,7 @@ import { Progress } from '#lib/log/progress.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { Database } from '#lib/runtime/database.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
+import { pseudonymOf } from '#schemas/pseudonym.ts'
 import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Event, Suppression } from '#schemas/types.ts'
@@ -142,11 +143,14 @@ export class SuppressionBook {
     const turn = before
       .catch(() => {})
       .then(async () => {
-        const made = make(this.get(address))
-        if (made === null) return null
+        const known = this.get(address)
+        const told = make(known)
+        if (told === null) return null
+        // Who asked to be forgotten stays so: the state goes on under the pseudonym.
+        const made = known?.address === pseudonymOf(address) ? { ...told, address: known.address } : told
         await this.#ports.log.append('mail.suppressions', {
-          key: address,
-          partition: partitionOf(address, fewPartitions),
+          key: made.address,
+          partition: partitionOf(made.address, fewPartitions),
           value: this.#ports.codec.encode('suppression', made),
         })
         this.#put(made)
@@ -164,7 +168,8 @@ export class SuppressionBook {
   // ---- questions ----------------------------------------------------------------------------------------------------
 
   get(address: string): Suppression | null {
-    const row = this.#db.prepare('SELECT * FROM suppressions WHERE address = ?').get(address.toLowerCase())
+    const find = this.#db.prepare('SELECT * FROM suppressions WHERE address = ?')
+    const row = find.get(address.toLowerCase()) ?? find.get(pseudonymOf(address))
     return row === undefined ? null : toSuppression(row)
   }
 

@@ -9,11 +9,13 @@
 import { createHash } from 'node:crypto'
 import type { Log } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
+import { readAll } from '#lib/log/read-all.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { packSegment, unpackSegment } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
+import { pseudonymOf } from '#schemas/pseudonym.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Segment } from '#schemas/types.ts'
 import { blankIndex, holdFolder } from '../mailbox/folders.ts'
@@ -26,6 +28,8 @@ export type Erased = {
   readonly messages: readonly string[]
   readonly segmentsRewritten: number
   readonly objectsRemoved: number
+  /** Whether its state in mail.suppressions stands under a pseudonym now. */
+  readonly suppressionPseudonymised: boolean
   /** Segments that quarantine has not committed yet: they have to be looked at once more. */
   readonly busy: readonly string[]
 }
@@ -36,10 +40,11 @@ const prefixes = ['quarantine/', 'hold/', 'folders/'] as const
 /**
  * @param options.address compared without case, wherever it stands: envelope, verdict, header, text
  * @param options.dryRun only says what would go
+ * @param options.pseudonymise also its state in mail.suppressions: it is still not written to, and nobody reads who it is
  */
 export async function erase(
   ports: ErasePorts,
-  options: { readonly address: string; readonly dryRun: boolean },
+  options: { readonly address: string; readonly dryRun: boolean; readonly pseudonymise?: boolean },
 ): Promise<Erased> {
   const wanted = options.address.toLowerCase()
   const committed = new Map(
@@ -85,7 +90,25 @@ export async function erase(
     }
   }
   objectsRemoved += await forgetSamples(ports.objects, wanted, options.dryRun)
-  return { messages: [...messages], segmentsRewritten, objectsRemoved, busy }
+  const suppressionPseudonymised = options.pseudonymise === true && (await pseudonymise(ports, wanted, options.dryRun))
+  return { messages: [...messages], segmentsRewritten, objectsRemoved, suppressionPseudonymised, busy }
+}
+
+/** The state of an address goes on under its pseudonym; a tombstone takes the address away. False: there is no state. */
+async function pseudonymise({ log, codec }: ErasePorts, address: string, dryRun: boolean): Promise<boolean> {
+  let known: Buffer | null = null
+  for await (const { key, value } of readAll(log, 'mail.suppressions')) if (key === address) known = value
+  if (known === null) return false
+  if (dryRun) return true
+  const pseudonym = pseudonymOf(address)
+  await log.append('mail.suppressions', {
+    key: pseudonym,
+    partition: partitionOf(pseudonym, fewPartitions),
+    value: codec.encode('suppression', { ...codec.decode('suppression', known), address: pseudonym, note: '' }),
+  })
+  const partition = partitionOf(address, fewPartitions)
+  await log.append('mail.suppressions', { key: address, partition, value: null })
+  return true
 }
 
 /** What people kept as samples of wrong verdicts: `samples/<id>.eml`, and labels `samples/<id>-<time>.json`. Gives how many objects go. */
