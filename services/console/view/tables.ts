@@ -56,7 +56,7 @@ export type MessageQuery = {
 
 /** Form of the database; one of another form is made anew from the log. */
 const version = 3
-const tables = ['progress', 'bases', 'counts', 'minutes', 'messages', 'addresses', 'events', 'hours', 'words']
+const tables = ['progress', 'bases', 'counts', 'minutes', 'messages', 'addresses', 'events', 'hours', 'words', 'stored']
 
 export function openTables(db: Database): void {
   // The log is the truth: what a power cut takes from this file is read again.
@@ -83,7 +83,10 @@ export function openTables(db: Database): void {
     CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
     CREATE INDEX IF NOT EXISTS by_kind ON messages (kind, reason, received_at);
     CREATE INDEX IF NOT EXISTS by_domain ON messages (domain, received_at);
-    CREATE INDEX IF NOT EXISTS by_state ON messages (state, received_at) WHERE state IN ('dead', 'waiting');
+    CREATE INDEX IF NOT EXISTS by_death ON messages (received_at, partition, offset) WHERE state = 'dead';
+    CREATE INDEX IF NOT EXISTS by_wait ON messages (received_at, partition, offset) WHERE state = 'waiting';
+    CREATE TABLE IF NOT EXISTS stored (mailbox TEXT PRIMARY KEY, n INTEGER NOT NULL, bytes INTEGER NOT NULL,
+      first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_campaign ON messages (campaign, received_at);
     CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', contentless_delete=1);
     CREATE TABLE IF NOT EXISTS addresses (address TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
