@@ -45,7 +45,7 @@ export const topics = [
     cleanup: 'delete',
     retentionDays: 30,
     writers: ['ingest', 'forward', 'classify', 'routes', 'quarantine', 'redrive'],
-    readers: ['console', 'replay', 'redrive', 'forward'],
+    readers: ['console', 'replay', 'redrive', 'forward', 'quarantine'],
   },
   {
     name: 'mail.retry',
@@ -84,7 +84,7 @@ export const topics = [
     partitions: 'few',
     cleanup: 'compact',
     retentionDays: null,
-    writers: ['topics', 'imap'],
+    writers: ['topics', 'imap', 'quarantine'],
     readers: ['imap'],
   },
   {

@@ -145,6 +145,12 @@ describe('the page', {
       labels.map(({ kind, said }) => [kind, said.kind]),
       [['report', 'bounce']],
     )
+    await page.locator('#hold').click()
+    await page.locator('#release').waitFor({ timeout: 10_000 })
+    await go('retention', 'Retention')
+    await page.locator('#held tr', { hasText: 'bounce' }).locator('a').click()
+    await page.locator('#release').click()
+    await page.locator('#hold').waitFor({ timeout: 10_000 })
     await go('messages?text=file', 'Messages')
     await page.locator('#messages a').first().click()
     const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#attachments a').click()])

@@ -19,8 +19,8 @@ import { isRefusal, type Person, personOf, refuseMethod, secure } from './api/ac
 import { letterRoutes } from './api/letters.ts'
 import { messageRoutes } from './api/messages.ts'
 import { overviewRoutes } from './api/overview.ts'
-import { sampleRoutes } from './api/samples.ts'
 import { suppressionRoutes } from './api/suppressions.ts'
+import { wordRoutes } from './api/words.ts'
 import type { Token } from './config.ts'
 import type { Ledger } from './ledger.ts'
 import type { SampleStore } from './samples.ts'
@@ -49,8 +49,12 @@ export type AppPorts = {
   lag(): Promise<readonly Lag[]>
   /** Dead letters of these messages once more to the legacy system. */
   redrive(ids: readonly string[]): Promise<RedriveSummary>
-  /** A person's word on a dead letter, or on a verdict: a step of the message's trace. */
-  told(message: MessageRow, type: 'dropped' | 'corrected', detail: string): Promise<void>
+  /** A person's word on a dead letter, on a verdict, on how long a message is kept: a step of the message's trace. */
+  told(
+    message: MessageRow & { readonly location: Location | null },
+    type: 'dropped' | 'corrected' | 'hold-asked' | 'release-asked',
+    detail: string,
+  ): Promise<void>
   readonly samples: SampleStore
   health(path: string): Promise<HealthAnswer | null>
 }
@@ -109,7 +113,7 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
     messageRoutes(api, ports)
     suppressionRoutes(api, ports)
     letterRoutes(api, ports)
-    sampleRoutes(api, ports)
+    wordRoutes(api, ports)
     api.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
     api.get('/api/me', { schema: { summary: 'Who asks, and what that token may do' } }, async ({ person }) => ({
       name: person.name,

@@ -228,15 +228,20 @@ class ConsoleService implements Console {
     return redrive({ ...which, ...how }, { ...this.#ports, redrivenBefore: () => before }, () => {})
   }
 
-  async #told(message: MessageRow, type: 'dropped' | 'corrected', detail: string): Promise<void> {
+  async #told(
+    message: MessageRow & { readonly location: Location | null },
+    type: 'dropped' | 'corrected' | 'hold-asked' | 'release-asked',
+    detail: string,
+  ): Promise<void> {
     const { log, codec, clock } = this.#ports
     const position = { partition: message.partition, offset: message.offset }
+    const location = type === 'hold-asked' ? message.location : null
     await log.append('mail.events', {
       key: message.id,
       partition: message.partition,
       value: codec.encode(
         'event',
-        event({ messageId: message.id, type, at: clock.now(), service: 'console', position, detail }),
+        event({ messageId: message.id, type, at: clock.now(), service: 'console', position, location, detail }),
       ),
     })
   }

@@ -1,5 +1,6 @@
 /** Settings of quarantine and of the IMAP facade. */
 import * as setting from '#lib/runtime/settings.ts'
+import { parseHoldRules } from './archive/holds.ts'
 import { defaultRetention, parseRetention } from './archive/retention.ts'
 
 export const quarantineSettings = {
@@ -9,6 +10,11 @@ export const quarantineSettings = {
     expected:
       'a JSON array of {"kind", "variant", "class", "days"}, its last entry for any kind; a class has one number of days',
     check: parseRetention,
+  }),
+  holdRules: setting.json('HOLD_RULES', '[]', {
+    meaning: 'messages that are copied to Hold when they are stored, past any expiry; "*" or an absent field fits any',
+    expected: 'a JSON array of {"kind", "variant", "reason"}, each with at least one of them',
+    check: parseHoldRules,
   }),
   segmentBytes: setting.integer('SEGMENT_BYTES', 16_777_216, {
     unit: 'bytes',

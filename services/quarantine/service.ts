@@ -10,10 +10,13 @@ import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
 import { backoffDelay, reconnectBackoff } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
+import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
+import { followHolds, holdsGroup } from './archive/holds.ts'
 import { lifecycleRules } from './archive/retention.ts'
 import { PartitionWriter } from './archive/writer.ts'
 import type { QuarantineConfig } from './config.ts'
+import { Folders } from './mailbox/folders.ts'
 import { quarantineMetrics } from './metrics.ts'
 
 export const quarantineGroup = 'quarantine'
@@ -29,6 +32,8 @@ export type QuarantinePorts = {
 
 /** What waits for a flush is in the window; it has to be larger than a flush. */
 const windowRecords = 20_000
+const holdWindowRecords = 500
+const holdCacheBytes = 8 * 1024 * 1024
 const drainMs = 20_000
 
 export function startQuarantine(config: QuarantineConfig, ports: QuarantinePorts): Service {
@@ -44,6 +49,7 @@ class QuarantineService implements Service {
   readonly #writers = new Set<PartitionWriter>()
   readonly #stopping = new AbortController()
   #consumer: Consumer | null = null
+  #holds: Consumer | null = null
   #end: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
 
   constructor(config: QuarantineConfig, ports: QuarantinePorts) {
@@ -75,6 +81,7 @@ class QuarantineService implements Service {
       logger,
       metrics: quarantineMetrics(metrics),
       retention: this.#config.retention,
+      holdRules: this.#config.holdRules,
       segmentBytes: this.#config.segmentBytes,
       segmentMs: this.#config.segmentMs,
       indexPartitions: index.partitions,
@@ -96,8 +103,26 @@ class QuarantineService implements Service {
         }
       },
     })
+    this.#holds = this.#followHolds()
     this.#consumer.done.then(this.#end.resolve, this.#end.reject)
+    this.#holds.done.catch(this.#end.reject)
     await this.#consumer.ready
+    await this.#holds.ready
+  }
+
+  #followHolds(): Consumer {
+    const { log, objects, codec, logger } = this.#ports
+    // Nobody waits for a view here.
+    const shown = { applied: async () => {}, has: () => true }
+    const folders = new Folders({ ...this.#ports, ...shown, service: 'quarantine' })
+    const ports = { folders, reader: new SegmentReader(objects, holdCacheBytes), codec, logger }
+    return log.consume({
+      group: holdsGroup,
+      topics: ['mail.events'],
+      windowRecords: holdWindowRecords,
+      windowBytes: holdCacheBytes,
+      assign: () => ({ process: (record) => followHolds(record, ports) }),
+    })
   }
 
   /** The store may be gone at start: wait for it. What only a person can mend ends the service with the reason. */
@@ -133,6 +158,7 @@ class QuarantineService implements Service {
     await this.ready.catch(() => {})
     for (const writer of this.#writers) writer.finish()
     await this.#consumer?.stop({ drainMs })
+    await this.#holds?.stop({ drainMs })
     this.#end.resolve()
   }
 }

@@ -18,6 +18,7 @@ const messagesQuery = Type.Object({
   kind: text(40),
   reason: text(40),
   state: Type.Optional(Type.Enum(['accepted', 'waiting', 'forwarded', 'dead'])),
+  held: Type.Optional(Type.Boolean({ description: 'true: those that are kept past their expiry' })),
   domain: text(255),
   campaign: text(300),
   text: Type.Optional(

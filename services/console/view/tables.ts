@@ -24,6 +24,8 @@ export type MessageRow = {
   readonly expiresAt: number
   /** A dead letter that a person has dealt with. */
   readonly dropped: boolean
+  /** Kept past its expiry, by one or more copies in Hold. */
+  readonly held: boolean
 }
 
 /** Of one partition of mail.raw; positions from `base` on. */
@@ -42,6 +44,7 @@ export type MessageQuery = {
   readonly reason?: string | undefined
   readonly state?: string | undefined
   readonly dropped?: boolean | undefined
+  readonly held?: boolean | undefined
   readonly domain?: string | undefined
   readonly campaign?: string | undefined
   /** Words of the diagnostic or the subject. */
@@ -55,8 +58,20 @@ export type MessageQuery = {
 }
 
 /** Form of the database; one of another form is made anew from the log. */
-const version = 3
-const tables = ['progress', 'bases', 'counts', 'minutes', 'messages', 'addresses', 'events', 'hours', 'words', 'stored']
+const version = 4
+const tables = [
+  'progress',
+  'bases',
+  'counts',
+  'minutes',
+  'messages',
+  'addresses',
+  'events',
+  'hours',
+  'words',
+  'stored',
+  'holds',
+]
 
 export function openTables(db: Database): void {
   // The log is the truth: what a power cut takes from this file is read again.
@@ -77,14 +92,16 @@ export function openTables(db: Database): void {
       reply TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', variant TEXT NOT NULL DEFAULT '',
       reason TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
       mailbox TEXT NOT NULL DEFAULT '', location TEXT NOT NULL DEFAULT '', expires_at INTEGER NOT NULL DEFAULT 0,
-      undecodable INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
+      undecodable INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
       PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_id ON messages (id);
     CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
     CREATE INDEX IF NOT EXISTS by_kind ON messages (kind, reason, received_at);
     CREATE INDEX IF NOT EXISTS by_domain ON messages (domain, received_at);
     CREATE INDEX IF NOT EXISTS by_death ON messages (received_at, partition, offset) WHERE state = 'dead';
+    CREATE INDEX IF NOT EXISTS by_hold ON messages (received_at, partition, offset) WHERE held > 0;
     CREATE INDEX IF NOT EXISTS by_wait ON messages (received_at, partition, offset) WHERE state = 'waiting';
+    CREATE TABLE IF NOT EXISTS holds (id TEXT NOT NULL, copy TEXT NOT NULL, PRIMARY KEY (id, copy)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS stored (mailbox TEXT PRIMARY KEY, n INTEGER NOT NULL, bytes INTEGER NOT NULL,
       first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_campaign ON messages (campaign, received_at);
@@ -133,4 +150,5 @@ export const toRow = (row: Readonly<Record<string, unknown>>): MessageRow => ({
   mailbox: String(row['mailbox']),
   expiresAt: Number(row['expires_at']),
   dropped: row['dropped'] === 1,
+  held: Number(row['held']) > 0,
 })

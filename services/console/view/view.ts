@@ -72,7 +72,7 @@ export class EventView {
   /** Forgets everything: the log was made anew. */
   reset(): void {
     this.#db.exec(`DELETE FROM progress; DELETE FROM bases; DELETE FROM counts; DELETE FROM minutes;
-      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events; DELETE FROM hours; DELETE FROM words; DELETE FROM stored;`)
+      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events; DELETE FROM hours; DELETE FROM words; DELETE FROM stored; DELETE FROM holds;`)
   }
 
   /** The ledger of a partition starts at this position of mail.raw; the first call counts. */
@@ -127,10 +127,14 @@ export class EventView {
       .prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
       .run(event.messageId, event.at, record.partition, record.offset, JSON.stringify(step(event)))
     // What people do with a copy (read, hold) is a step of the trace, and no message of its own.
+    if (event.type === 'held' || event.type === 'released') this.#hold(event)
     if (partition < 0) return
     if (event.type === 'erased') return this.#erase(event)
     this.#db
-      .prepare('INSERT INTO messages (partition, offset, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+      .prepare(
+        `INSERT INTO messages (partition, offset, id, held)
+        VALUES (?1, ?2, ?3, (SELECT count(*) FROM holds WHERE id = ?3)) ON CONFLICT DO NOTHING`,
+      )
       .run(partition, offset, event.messageId)
     const count = (entry: keyof Counts, n: number): void => {
       if (!isCounted) return
@@ -181,6 +185,15 @@ export class EventView {
       this.#db.prepare('UPDATE messages SET undecodable = 1 WHERE partition = ? AND offset = ?').run(partition, offset)
       if (before['undecodable'] === 0) count('undecodable', 1)
     }
+  }
+
+  #hold({ messageId, type, detail }: Event): void {
+    const copy = detail.split(' ').at(-1) ?? ''
+    if (type === 'held') this.#db.prepare('INSERT INTO holds VALUES (?, ?) ON CONFLICT DO NOTHING').run(messageId, copy)
+    else this.#db.prepare('DELETE FROM holds WHERE id = ? AND copy = ?').run(messageId, copy)
+    this.#db
+      .prepare('UPDATE messages SET held = (SELECT count(*) FROM holds WHERE holds.id = messages.id) WHERE id = ?')
+      .run(messageId)
   }
 
   #accepted(event: Event): void {
@@ -347,6 +360,7 @@ export class EventView {
     // As it stands in the text, so that the index of these few is used.
     if (query.state === 'dead' || query.state === 'waiting') where(`state = '${query.state}'`)
     else if (query.state !== undefined) where('state = ?', query.state === 'accepted' ? '' : query.state)
+    if (query.held === true) where('held > 0')
     if (query.dropped !== undefined) where('dropped = ?', query.dropped ? 1 : 0)
     if (query.address !== undefined) {
       where(

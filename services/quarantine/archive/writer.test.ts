@@ -41,6 +41,7 @@ function openWriter(
       log: given.log ?? ports.log,
       metrics: quarantineMetrics(new Metrics()),
       retention: defaultRetention,
+      holdRules: [],
       segmentBytes: given.segmentBytes ?? 16_777_216,
       segmentMs: given.segmentMs ?? 50,
       indexPartitions: 2,

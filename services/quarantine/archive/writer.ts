@@ -21,9 +21,10 @@ import { packSegment, unpackSegment } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import { fewPartitions } from '#schemas/topics.ts'
-import type { Classified, Location, Segment } from '#schemas/types.ts'
+import type { Classified, Event, Location, Segment } from '#schemas/types.ts'
 import type { QuarantineMetrics } from '../metrics.ts'
 import { indexEntry, mailboxOf } from './entry.ts'
+import { type HoldRule, holdRuleOf } from './holds.ts'
 import { classPrefix, dayOf, expiresAt, type Retention, retentionOf } from './retention.ts'
 
 export type WriterPorts = {
@@ -34,6 +35,7 @@ export type WriterPorts = {
   readonly logger: Logger
   readonly metrics: QuarantineMetrics
   readonly retention: Retention
+  readonly holdRules: readonly HoldRule[]
   readonly segmentBytes: number
   readonly segmentMs: number
   readonly indexPartitions: number
@@ -300,26 +302,29 @@ export class PartitionWriter implements PartitionHandler {
     }
     await Promise.all(appended)
     await Promise.all(
-      items.map(({ record, location }) =>
-        this.#ports.log.append('mail.events', {
-          key: record.id,
-          partition: record.position.partition,
-          value: this.#ports.codec.encode(
-            'event',
-            event({
-              messageId: record.id,
-              type: 'stored',
-              at,
-              service: 'quarantine',
-              position: record.position,
-              mailbox: record.mailbox,
-              location,
-              expiresAt: expiresAt(record.receivedAt, days),
-            }),
-          ),
-        }),
+      items.flatMap(({ record, location }) =>
+        this.#steps(record, location, { at, expiresAt: expiresAt(record.receivedAt, days) }).map((step) =>
+          this.#ports.log.append('mail.events', {
+            key: record.id,
+            partition: record.position.partition,
+            value: this.#ports.codec.encode('event', step),
+          }),
+        ),
       ),
     )
+  }
+
+  /** That it is stored; and where a rule keeps it, that it is to be held. */
+  #steps(record: Segment, location: Location, { at, expiresAt }: { at: number; expiresAt: number }): Event[] {
+    const { id: messageId, position, mailbox, verdict } = record
+    const step = { messageId, at, service: 'quarantine', position, location }
+    const rule = holdRuleOf(this.#ports.holdRules, verdict)
+    return [
+      event({ ...step, type: 'stored', mailbox, expiresAt }),
+      ...(rule === undefined
+        ? []
+        : [event({ ...step, type: 'hold-asked', detail: `rule ${rule.kind} ${rule.variant} ${rule.reason}` })]),
+    ]
   }
 
   revoked(): void {

@@ -101,6 +101,7 @@ class ImapService implements Imap {
     this.#progress = { 'mail.index': new Progress(ports.clock), 'mail.folders': new Progress(ports.clock) }
     this.#folders = new Folders({
       ...ports,
+      service: 'imap',
       applied: (position) => this.#applied(position),
       has: (mailbox, copy) => this.#view.has(mailbox, copy),
     })

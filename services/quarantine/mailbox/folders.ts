@@ -27,6 +27,8 @@ export type FolderPorts = {
   readonly objects: Objects
   readonly codec: Codec
   readonly clock: Clock
+  /** Who tells of what is held. */
+  readonly service: string
   /** Resolves when the view has applied this record. */
   applied(position: Position): Promise<void>
   /** Whether the view has a copy of a message in a mailbox. */
@@ -41,6 +43,8 @@ export type Arriving = {
   readonly receivedAt: number
   /** Of the message in mail.raw; null: of none. */
   readonly position: MessagePosition | null
+  /** Its name in the folder; absent: one of its own. */
+  readonly copy?: string
 }
 
 export const blankIndex: Omit<Index, 'mailbox' | 'messageId' | 'type' | 'at'> = {
@@ -139,15 +143,25 @@ export class Folders {
     if (mailbox.folder === '') return
     for (const entry of entries) {
       await this.#ports.objects.remove(entry.location.object)
-      if (mailbox.folder === holdFolder.id) await this.#told(entry.messageId, 'released', user, nowhere)
+      if (mailbox.folder === holdFolder.id) await this.#told(entry.messageId, 'released', user, entry.copy, nowhere)
     }
   }
 
+  /** Ends the hold of a message whose copy has this name; where there is none, nothing happens but the tombstone. */
+  async release(messageId: string, copy: string, user: string): Promise<void> {
+    await this.#append(holdFolder.partition, [{ topic: 'mail.folders', key: `${holdFolder.id} ${copy}`, value: null }])
+    await this.#ports.objects.remove(`hold/${copy}.avro`)
+    await this.#told(messageId, 'released', user, copy, nowhere)
+  }
+
   /** Copies messages into a folder; gives their UIDs, in the order of `arriving`. */
-  async add(folder: Mailbox, arriving: readonly Arriving[], user: string): Promise<number[]> {
+  async add(
+    folder: Pick<Mailbox, 'folder' | 'name' | 'partition'>,
+    arriving: readonly Arriving[],
+    user: string,
+  ): Promise<number[]> {
     const records: Appending[] = []
-    for (const { messageId, bytes, flags, receivedAt, position } of arriving) {
-      const copy = randomUUID()
+    for (const { messageId, bytes, flags, receivedAt, position, copy = randomUUID() } of arriving) {
       const isHeld = folder.folder === holdFolder.id
       const key = isHeld ? `hold/${copy}.avro` : `folders/${folder.folder}/${copy}.avro`
       const sha256 = createHash('sha256').update(bytes).digest()
@@ -182,7 +196,7 @@ export class Folders {
           location: packed.locations[0] ?? null,
         }),
       )
-      if (isHeld && messageId !== null) await this.#told(messageId, 'held', user, position ?? nowhere)
+      if (isHeld && messageId !== null) await this.#told(messageId, 'held', user, copy, position ?? nowhere)
     }
     return (await this.#append(folder.partition, records)).map(({ offset }) => Number(offset) + 1)
   }
@@ -241,12 +255,26 @@ export class Folders {
     return positions
   }
 
-  async #told(messageId: string, type: 'held' | 'released', detail: string, position: MessagePosition): Promise<void> {
+  /** The copy is named last, so that who counts knows two holds of one message from one that is told twice. */
+  async #told(
+    messageId: string,
+    type: 'held' | 'released',
+    user: string,
+    copy: string,
+    position: MessagePosition,
+  ): Promise<void> {
     await this.#ports.log.append('mail.events', {
       key: messageId,
       value: this.#ports.codec.encode(
         'event',
-        event({ messageId, type, at: this.#ports.clock.now(), service: 'imap', position, detail }),
+        event({
+          messageId,
+          type,
+          at: this.#ports.clock.now(),
+          service: this.#ports.service,
+          position,
+          detail: `${user} ${copy}`,
+        }),
       ),
     })
   }

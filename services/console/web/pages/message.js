@@ -1,6 +1,6 @@
 /** One message: its trace as a timeline, the verdict with the bytes that decided, what a person reads, the exact bytes. */
 import { html, useEffect, useState } from '/vendor/preact.js'
-import { change, useAnswer } from '../api.js'
+import { ask, change, useAnswer } from '../api.js'
 import { bytes, Problem, Table, time } from '../parts.js'
 
 const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown']
@@ -82,7 +82,17 @@ function Actions({ path, message }) {
       () => change('/api/dead-letters/redrive', 'POST', { ids: [message.id] }),
       ({ redriven }) => (redriven > 0 ? 'It goes once more' : 'It was driven again before, or is retried'),
     )
+  const hold = (method, done) =>
+    act(
+      () => ask(`${path}/hold`, { method }),
+      () => done,
+    )
   return html`
+    ${
+      message.held
+        ? html`<button type="button" id="release" onClick=${() => hold('DELETE', 'It will be released')}>Release it</button>`
+        : html`<button type="button" id="hold" onClick=${() => hold('PUT', 'It will be held')}>Hold it past its expiry</button>`
+    }
     ${message.state === 'dead' ? html`<button type="button" id="redrive" onClick=${redrive}>Drive once more to the legacy system</button>` : null}
     <details id="label"><summary>Wrong verdict?</summary>
       <form onSubmit=${label}>
@@ -104,7 +114,7 @@ export function Message({ id }) {
   const verdict = data.trace.find(({ type }) => type === 'classified')
   return html`
     <p>${data.id} · ${time(data.receivedAt)} · ${bytes(data.size)} · from ${data.client || 'unknown'} · ${data.state} <a id="raw" href="${path}/raw" download>the exact bytes</a></p>
-    ${data.mailbox ? html`<p>Stored in the mailbox <strong>${data.mailbox}</strong> until ${time(data.expiresAt)}</p>` : null}
+    ${data.mailbox ? html`<p>Stored in the mailbox <strong>${data.mailbox}</strong> until ${time(data.expiresAt)}${data.held ? ', and held in Hold past that' : ''}</p>` : null}
     <section>
       <h2>Verdict</h2>
       <p>${data.kind ? `${data.kind}${data.variant ? `, ${data.variant}` : ''}` : 'not classified yet'}${verdict?.confidence ? `, ${Math.round(verdict.confidence * 100)} % sure` : ''}</p>

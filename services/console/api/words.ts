@@ -1,5 +1,5 @@
-/** "Wrong verdict": what a person says instead; and the samples that come of it. */
-import type { FastifyInstance } from 'fastify'
+/** A person's word on a message: the verdict is wrong, and the samples that come of it; keep it, or let it go. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
 
@@ -14,7 +14,7 @@ const listQuery = Type.Object({
   after: Type.Optional(Type.String({ maxLength: 512, description: '`next` of the page before' })),
 })
 
-export function sampleRoutes(app: FastifyInstance, { view, raw, samples, told, now }: AppPorts): void {
+export function wordRoutes(app: FastifyInstance, { view, raw, samples, told, now }: AppPorts): void {
   app.post(
     '/api/messages/:id/label',
     {
@@ -42,4 +42,21 @@ export function sampleRoutes(app: FastifyInstance, { view, raw, samples, told, n
     const { after } = request.query as Static<typeof listQuery> // Checked by the schema.
     return samples.list(after)
   })
+  const keep = (type: 'hold-asked' | 'release-asked') => async (request: FastifyRequest, reply: FastifyReply) => {
+    const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
+    const message = view.message(id)
+    if (message === null) return reply.code(404).send({ error: 'No message is known by this id' })
+    if (type === 'hold-asked' && message.location === null)
+      return reply.code(409).send({ error: 'The message is not stored yet, or no longer' })
+    await told(message, type, request.person.name)
+    return reply.code(202).send({ asked: type })
+  }
+  const schema = { params: idParameter }
+  const held = 'Keep it past its expiry, in the mailbox Hold; it is done within seconds, and a step of its trace'
+  app.put('/api/messages/:id/hold', { schema: { ...schema, summary: held } }, keep('hold-asked'))
+  app.delete(
+    '/api/messages/:id/hold',
+    { schema: { ...schema, summary: 'End the hold that a rule or this API asked for; copies of mail programs stay' } },
+    keep('release-asked'),
+  )
 }
