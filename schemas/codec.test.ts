@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import avro from 'avsc'
+import { startRegistry } from '#lib/testing/registry.ts'
 import { canonicalForm, fingerprint, openCodec, schemaText, typeOf } from './codec.ts'
 import { generateTypes, readSchemas } from './generate.ts'
 import { topics } from './topics.ts'
@@ -104,37 +104,8 @@ describe('codec', () => {
 })
 
 describe('codec with a registry', () => {
-  /** The two calls of a Confluent-compatible registry that we make, over real HTTP. */
-  async function registry() {
-    const schemas: string[] = []
-    const server = createServer((request, response) => {
-      let body = ''
-      request.on('data', (chunk) => {
-        body += chunk
-      })
-      request.on('end', () => {
-        response.setHeader('content-type', 'application/vnd.schemaregistry.v1+json')
-        const byId = /^\/schemas\/ids\/(\d+)$/.exec(request.url ?? '')
-        if (request.method === 'POST' && /^\/subjects\/[a-z.]+-value\/versions$/.test(request.url ?? '')) {
-          const { schema } = JSON.parse(body)
-          if (!schemas.includes(schema)) schemas.push(schema)
-          response.end(JSON.stringify({ id: schemas.indexOf(schema) + 1 }))
-        } else if (byId && schemas[Number(byId[1]) - 1] !== undefined) {
-          response.end(JSON.stringify({ schema: schemas[Number(byId[1]) - 1] }))
-        } else {
-          response.statusCode = 404
-          response.end('{"error_code":40403,"message":"Schema not found"}')
-        }
-      })
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const address = server.address()
-    const port = typeof address === 'object' && address !== null ? address.port : 0
-    return { url: `http://127.0.0.1:${port}/`, schemas, close: () => server.close() }
-  }
-
   it('writes the Confluent wire format, reads both framings, and fetches schemas that it does not know', async () => {
-    const server = await registry()
+    const server = await startRegistry()
     try {
       const codec = await openCodec({ registryUrl: server.url })
       const bytes = codec.encode('suppression', suppression)
