@@ -186,6 +186,10 @@ describe('the page', {
     })
     await go('', 'Overview')
     await page.locator('#lag tr', { hasText: 'mail.classified' }).waitFor()
+    await page
+      .locator('#hosts tr', { hasText: `127.0.0.1:${legacy.port}` })
+      .filter({ hasText: '<b>no</b>' })
+      .waitFor()
     await go('retention', 'Retention')
     await page.locator('#retention tr').first().waitFor()
     assert.deepEqual(problems, [])

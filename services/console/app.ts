@@ -56,6 +56,8 @@ export type AppPorts = {
     detail: string,
   ): Promise<void>
   readonly samples: SampleStore
+  /** The signed records of erasures, as they were written. */
+  erasures(): Promise<readonly unknown[]>
   health(path: string): Promise<HealthAnswer | null>
 }
 

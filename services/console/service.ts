@@ -51,6 +51,7 @@ const evictMs = 60_000
 const catchUpMs = 2_000
 const ledgerMs = 500
 const lagMs = 5_000
+const erasuresMax = 1_000
 /** Messages a second. */
 const redriveRate = 200
 const dayMs = 86_400_000
@@ -131,6 +132,7 @@ class ConsoleService implements Console {
       redrive: (ids) => this.#redrive(ids),
       told: (message, type, detail) => this.#told(message, type, detail),
       samples: new Samples(this.#ports.objects),
+      erasures: () => this.#erasures(),
       health: async (path) => {
         // The gauges tell what the ledger says now; where it cannot be read, they tell what it said last.
         if (path === '/metrics') await this.#readLedger().catch(() => {})
@@ -201,6 +203,15 @@ class ConsoleService implements Console {
       this.#ledger = null
     })
     return value
+  }
+
+  async #erasures(): Promise<readonly unknown[]> {
+    const records: unknown[] = []
+    for (const { key } of await this.#ports.objects.list('erasures/', { limit: erasuresMax })) {
+      const bytes = await this.#ports.objects.get(key)
+      if (bytes !== null) records.push(JSON.parse(bytes.toString('utf8')))
+    }
+    return records
   }
 
   /** Read at most every five seconds, however many ask: it reads records. */

@@ -25,6 +25,8 @@ const tableQuery = Type.Object({
   hours: Type.Integer({ minimum: 1, maximum: 24 * 366, default: 24 }),
 })
 
+const hostsQuery = Type.Object({ minutes: Type.Integer({ minimum: 1, maximum: 60 * 24 * 31, default: 60 }) })
+
 export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
   const { view } = ports
   app.get('/api/ledger', { schema: { summary: 'Accepted against forwarded, waiting, dead, stored' } }, () =>
@@ -64,6 +66,28 @@ export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
   app.get('/api/lag', { schema: { summary: 'What waits for each consumer group, and how old it is' } }, async () => ({
     groups: await ports.lag(),
   }))
+  app.get(
+    '/api/hosts',
+    {
+      schema: {
+        querystring: hostsQuery,
+        summary: 'The legacy hosts, and the targets of routes: what they took, deferred and refused, and the delay',
+      },
+    },
+    async (request) => {
+      const { minutes } = request.query as { minutes: number } // Checked by the schema.
+      const all = view.outcomes.since(ports.now() - minutes * 60_000)
+      return {
+        hosts: all.filter(({ service }) => service === 'forward'),
+        routes: all.filter(({ service }) => service !== 'forward'),
+      }
+    },
+  )
+  app.get(
+    '/api/erasures',
+    { schema: { summary: 'Signed records of erasures, the newest last; they name nobody' } },
+    async () => ({ erasures: await ports.erasures() }),
+  )
   app.get(
     '/api/retention',
     { schema: { summary: 'What is stored, by mailbox: messages, bytes, until when' } },

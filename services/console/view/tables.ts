@@ -71,6 +71,8 @@ const tables = [
   'words',
   'stored',
   'holds',
+  'outcomes',
+  'refusals',
 ]
 
 export function openTables(db: Database): void {

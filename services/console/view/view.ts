@@ -9,6 +9,7 @@ import type { LogRecord } from '#lib/log/log.ts'
 import { Database } from '#lib/runtime/database.ts'
 import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import type { Event, Location } from '#schemas/types.ts'
+import { Outcomes } from './outcomes.ts'
 import { Rollups } from './rollups.ts'
 import { type Counts, type MessageQuery, type MessageRow, openTables, step, toRow } from './tables.ts'
 
@@ -45,6 +46,7 @@ export class EventView {
   readonly #db: Database
   readonly #options: ViewOptions
   readonly rollups: Rollups
+  readonly outcomes: Outcomes
   /** Ids of the steps up to here were looked at. */
   #straysTo = ''
   /** Events applied since this process started. */
@@ -55,6 +57,7 @@ export class EventView {
     this.#db = new Database(options.path)
     openTables(this.#db)
     this.rollups = new Rollups(this.#db)
+    this.outcomes = new Outcomes(this.#db)
   }
 
   // ---- building -----------------------------------------------------------------------------------------------------
@@ -72,7 +75,7 @@ export class EventView {
   /** Forgets everything: the log was made anew. */
   reset(): void {
     this.#db.exec(`DELETE FROM progress; DELETE FROM bases; DELETE FROM counts; DELETE FROM minutes;
-      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events; DELETE FROM hours; DELETE FROM words; DELETE FROM stored; DELETE FROM holds;`)
+      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events; DELETE FROM hours; DELETE FROM words; DELETE FROM stored; DELETE FROM holds; DELETE FROM outcomes; DELETE FROM refusals;`)
   }
 
   /** The ledger of a partition starts at this position of mail.raw; the first call counts. */
@@ -126,6 +129,7 @@ export class EventView {
     this.#db
       .prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
       .run(event.messageId, event.at, record.partition, record.offset, JSON.stringify(step(event)))
+    this.outcomes.count(event)
     // What people do with a copy (read, hold) is a step of the trace, and no message of its own.
     if (event.type === 'held' || event.type === 'released') this.#hold(event)
     if (partition < 0) return
@@ -286,6 +290,7 @@ export class EventView {
       this.#db.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(before / 60_000))
       this.#forgetStrays(before)
       this.rollups.forget(before)
+      this.outcomes.forget(before)
     })
     return rows.length
   }

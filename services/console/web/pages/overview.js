@@ -1,7 +1,7 @@
 /** The pipeline as it is now, and what came in: kinds, reasons, domains, campaigns, each beside the stretch before. */
 import { html, useState } from '/vendor/preact.js'
 import { useAnswer } from '../api.js'
-import { Bars, bytes, Change, count, duration, Hours, Problem, Table } from '../parts.js'
+import { Bars, bytes, Change, count, duration, Hours, Problem, Table, time } from '../parts.js'
 
 /** ingest → log → forward, and classify → quarantine, with what each has done and what waits. */
 function Pipeline({ ledger }) {
@@ -57,6 +57,27 @@ function Lag() {
   </section>`
 }
 
+/** The legacy hosts and the targets of routes, of the last hour. */
+function Hosts() {
+  const { data, error } = useAnswer('/api/hosts?minutes=60')
+  return html`<section>
+    <h2>The legacy system, in the last hour</h2>
+    <${Problem} error=${error} />
+    <${Table} id="hosts" caption="Hosts" rows=${[...(data?.hosts ?? []), ...(data?.routes ?? [])]} empty="Nothing was handed over" columns=${[
+      ['Host', ({ service, host }) => (service === 'forward' ? host : `${host} (${service})`)],
+      ['Taken', ({ taken }) => count(taken), 'number'],
+      ['Deferred', ({ deferred }) => count(deferred), 'number'],
+      ['Refused', ({ refused }) => count(refused), 'number'],
+      ['Added delay', ({ addedDelayMs }) => `${count(addedDelayMs)} ms`, 'number'],
+      ['Of it the host', ({ legacyMs }) => `${count(legacyMs)} ms`, 'number'],
+      [
+        'The last refusal',
+        ({ lastRefusal, lastRefusalAt }) => (lastRefusal ? `${time(lastRefusalAt)}: ${lastRefusal}` : ''),
+      ],
+    ]} />
+  </section>`
+}
+
 export function Overview() {
   const [hours, setHours] = useState(24)
   const ledger = useAnswer('/api/ledger')
@@ -80,6 +101,7 @@ export function Overview() {
       ]} />
     </section>
     <${Lag} />
+    <${Hosts} />
     <section>
       <h2>Kinds</h2>
       <${Hours} hours=${hours} onChange=${setHours} />
