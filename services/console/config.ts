@@ -34,6 +34,10 @@ export const consoleSettings = {
     max: 1_000_000_000,
     meaning: 'and how many messages; the oldest go first, their counts stay',
   }),
+  otlpEndpoint: setting.optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', {
+    meaning:
+      'base URL of an OpenTelemetry collector (OTLP over HTTP) that gets a span for each step of each message; absent: none',
+  }),
 } as const
 
 export type Role = 'viewer' | 'operator' | 'admin'
@@ -53,6 +57,11 @@ export type ConsoleConfig = setting.Values<typeof consoleSettings>
 
 /** A console that others can reach shows people's mail: it has to ask for a token. */
 export function checkConsole(values: ConsoleConfig): readonly setting.Problem[] {
+  const { otlpEndpoint } = values
+  if (otlpEndpoint !== null && !(/^https?:\/\/\S+$/.test(otlpEndpoint) && URL.canParse(otlpEndpoint))) {
+    const variable = 'OTEL_EXPORTER_OTLP_ENDPOINT'
+    return [{ variable, line: `${variable}=${JSON.stringify(otlpEndpoint)}: expected http://… or https://…` }]
+  }
   if (values.consoleToken !== '' && !/^\S{16,}$/.test(values.consoleToken)) {
     return [
       { variable: 'CONSOLE_TOKEN', line: 'CONSOLE_TOKEN=(hidden): expected 16 characters or more, and no blanks' },

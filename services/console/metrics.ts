@@ -12,6 +12,9 @@ export const consoleMetrics = (metrics: Metrics) => ({
     'mailweir_console_undecodable_total',
     'Records of mail.events and mail.suppressions that could not be read and were passed over.',
   ),
+  spans: metrics.counter('mailweir_console_spans_total', 'Spans for the OpenTelemetry collector, by outcome.', [
+    'outcome',
+  ]),
   ledger: metrics.gauge(
     'mailweir_ledger_messages',
     'The ledger: accepted, forwarded, waiting, dead, classified, stored, storing, undecodable.',

@@ -24,6 +24,7 @@ import type { ConsoleConfig } from './config.ts'
 import { type Ledger, type LedgerGroups, readLedger } from './ledger.ts'
 import { consoleMetrics } from './metrics.ts'
 import { Samples } from './samples.ts'
+import { SpanExporter } from './spans.ts'
 import { SuppressionBook } from './suppressions/book.ts'
 import { EventView, type MessageRow } from './view/view.ts'
 
@@ -76,6 +77,7 @@ class ConsoleService implements Console {
   readonly #progress: Progress
   #app: FastifyInstance | null = null
   #follower: Follower | null = null
+  #spans: SpanExporter | null = null
   #eviction: NodeJS.Timeout | null = null
   #lag: { readonly at: number; readonly value: Promise<readonly Lag[]> } | null = null
   #ledger: { readonly at: number; readonly value: Promise<Ledger> } | null = null
@@ -162,6 +164,12 @@ class ConsoleService implements Console {
     this.#eviction = setInterval(evict, evictMs)
     this.port = await listenOn(this.#app.server, this.#config.consoleListen, 'CONSOLE_LISTEN')
     logger.info({ event: 'console.listening', port: this.port }, 'serving the console')
+    const { otlpEndpoint } = this.#config
+    if (otlpEndpoint !== null) {
+      const told = (outcome: string, spans: number): void => this.#metrics.spans.inc({ outcome }, spans)
+      this.#spans = new SpanExporter(otlpEndpoint, { ...this.#ports, told })
+      this.#spans.done.catch(this.#end.reject)
+    }
     await this.#progress.reached(ends, null)
     await this.#suppressions.ready
     this.#isCaughtUp = true
@@ -317,6 +325,7 @@ class ConsoleService implements Console {
     if (this.#eviction !== null) clearInterval(this.#eviction)
     await this.ready.catch(() => {})
     await this.#app?.close()
+    await this.#spans?.stop()
     await this.#suppressions.stop()
     await this.#follower?.stop()
     this.#view.close()
