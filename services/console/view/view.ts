@@ -111,12 +111,13 @@ export class EventView {
       .run(partition, offset)
     this.#db
       .prepare(
-        `UPDATE messages SET client = '', reverse_path = '', recipient = '', reply = '', address = '', subject = '', location = ''
+        `UPDATE messages SET client = '', reverse_path = '', recipient = '', reply = '', address = '', subject = '', location = '', held = 0
        WHERE partition = ? AND offset = ?`,
       )
       .run(partition, offset)
     this.#db.prepare('DELETE FROM addresses WHERE partition = ? AND offset = ?').run(partition, offset)
     this.#db.prepare('DELETE FROM words WHERE rowid = ?').run(rowOf(partition, offset))
+    this.#db.prepare('DELETE FROM holds WHERE id = ?').run(messageId)
     this.#db.prepare("DELETE FROM events WHERE id = ? AND json_extract(step, '$.type') <> 'erased'").run(messageId)
   }
 
