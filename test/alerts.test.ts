@@ -73,6 +73,14 @@ const cases: Readonly<
     quiet: { mailweir_quarantine_failures_total: '0x60' },
     at: '40m',
   },
+  MailweirCertificateEnds: {
+    fires: {
+      mailweir_ingest_certificate_expiry_timestamp_seconds: '1000000x120',
+      mailweir_imap_certificate_expiry_timestamp_seconds: '90000000x120',
+    },
+    quiet: { mailweir_ingest_certificate_expiry_timestamp_seconds: '90000000x120' },
+    at: '90m',
+  },
 }
 
 describe('the alerts', () => {

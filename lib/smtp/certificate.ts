@@ -1,4 +1,5 @@
 /** A certificate on disk that may change while it is used: looked at when it is asked for, not more often than every second. */
+import { X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { MailweirError } from '#lib/runtime/errors.ts'
@@ -12,6 +13,7 @@ export class Certificate {
   #context: SecureContext
   #version: string
   #lookedAt: number
+  #expiresAt = 0
 
   /** Throws SETTINGS_WRONG where the two files are not a certificate and its key. */
   constructor(cert: string, key: string, failed: (error: unknown) => void) {
@@ -46,6 +48,11 @@ export class Certificate {
     return this.#context
   }
 
+  /** When the certificate in use ends, epoch milliseconds. */
+  get expiresAt(): number {
+    return this.#expiresAt
+  }
+
   #look(): string {
     return [this.#cert, this.#key]
       .map((path) => {
@@ -56,11 +63,17 @@ export class Certificate {
   }
 
   #load(): SecureContext {
-    return createSecureContext({
-      cert: readFileSync(this.#cert),
+    const cert = readFileSync(this.#cert)
+    const context = createSecureContext({
+      cert,
       key: readFileSync(this.#key),
       minVersion: 'TLSv1.2',
       honorCipherOrder: true,
     })
+    this.#expiresAt = endOf(cert)
+    return context
   }
 }
+
+/** When the first certificate of a chain ends, epoch milliseconds. */
+export const endOf = (cert: Buffer | string): number => Date.parse(new X509Certificate(cert).validTo)

@@ -16,6 +16,10 @@ export const ingestMetrics = (metrics: Metrics) => ({
     'Accepted events that could not be appended; the message itself is in mail.raw.',
   ),
   connections: metrics.gauge('mailweir_ingest_connections', 'Connections open.'),
+  certificate: metrics.gauge(
+    'mailweir_ingest_certificate_expiry_timestamp_seconds',
+    'When the certificate of the listeners ends, Unix time; absent: no TLS.',
+  ),
   inFlight: metrics.gauge('mailweir_ingest_in_flight_bytes', 'Bytes of messages being received or appended.'),
   receive: metrics.histogram('mailweir_ingest_receive_seconds', 'From DATA to the end of data.', {
     buckets: secondsBuckets,

@@ -95,6 +95,7 @@ class IngestService implements Ingest {
               'the certificate changed and cannot be read: the last one stays',
             ),
           )
+    this.#certificateTold()
     this.#server = createSmtpServer({
       name: config.smtpName,
       sizeMax: config.messageBytesMax,
@@ -105,7 +106,11 @@ class IngestService implements Ingest {
         errorsMax: config.errorsMax,
         idleCommandsMax: config.idleCommandsMax,
       },
-      tls: () => this.#certificate?.context ?? null,
+      tls: () => {
+        const context = this.#certificate?.context ?? null
+        this.#certificateTold()
+        return context
+      },
       proxies: config.proxyNetworks.length === 0 ? null : blockListOf(config.proxyNetworks),
       connect: (client) => this.#connect(client),
       disconnected: (client) => {
@@ -133,6 +138,11 @@ class IngestService implements Ingest {
     })
     this.ready = this.#start()
     this.ready.catch(() => {})
+  }
+
+  /** The gauge exists where there is a certificate, and follows one that was changed. */
+  #certificateTold(): void {
+    if (this.#certificate !== null) this.#metrics.certificate.set(this.#certificate.expiresAt / 1000)
   }
 
   async #start(): Promise<void> {

@@ -19,6 +19,10 @@ export type QuarantineMetrics = ReturnType<typeof quarantineMetrics>
 
 export const imapMetrics = (metrics: Metrics) => ({
   sessions: metrics.gauge('mailweir_imap_sessions', 'Sessions open.'),
+  certificate: metrics.gauge(
+    'mailweir_imap_certificate_expiry_timestamp_seconds',
+    'When the certificate of the listeners ends, Unix time.',
+  ),
   logins: metrics.counter('mailweir_imap_logins_total', 'Logins, by outcome.', ['outcome']),
   commands: metrics.counter('mailweir_imap_commands_total', 'Commands, by outcome.', ['outcome']),
   applied: metrics.counter('mailweir_imap_index_applied_total', 'Records of mail.index applied to the view.'),

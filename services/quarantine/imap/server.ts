@@ -14,6 +14,7 @@ import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
+import { endOf } from '#lib/smtp/certificate.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import type { ImapConfig } from '../config.ts'
@@ -90,6 +91,7 @@ class ImapService implements Imap {
     this.#config = config
     this.#ports = ports
     this.#metrics = imapMetrics(ports.metrics)
+    this.#metrics.certificate.set(endOf(ports.tls.cert) / 1000)
     this.#context = createSecureContext({ cert: ports.tls.cert, key: ports.tls.key, minVersion: 'TLSv1.2' })
     this.#reader = new SegmentReader(ports.objects, config.imapCacheBytes)
     this.#view = new MailboxView({
