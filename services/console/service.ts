@@ -168,6 +168,7 @@ class ConsoleService implements Console {
     if (otlpEndpoint !== null) {
       const told = (outcome: string, spans: number): void => this.#metrics.spans.inc({ outcome }, spans)
       this.#spans = new SpanExporter(otlpEndpoint, { ...this.#ports, told })
+      this.#spans.ready.catch(this.#end.reject)
       this.#spans.done.catch(this.#end.reject)
     }
     await this.#progress.reached(ends, null)
