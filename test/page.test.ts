@@ -166,6 +166,8 @@ describe('the page', {
     })
     await sendAll(ports.smtp, [dead('one'), dead('two')])
     await until('the dead', async () => (await ledgerOf(ports)).dead === 2)
+    await go('', 'Overview')
+    await page.locator('#alerts', { hasText: '2 messages were refused for good' }).waitFor()
     await go('dead-letters', 'Dead letters')
     const row = (name: string) => page.locator('#letters tr', { hasText: `refused@${name}.example` })
     await row('one').filter({ hasText: '<b>no</b>' }).waitFor()
@@ -185,6 +187,7 @@ describe('the page', {
       return left === 1 && balanced
     })
     await go('', 'Overview')
+    await page.locator('#alerts').waitFor({ state: 'detached' })
     await page.locator('#lag tr', { hasText: 'mail.classified' }).waitFor()
     await page
       .locator('#hosts tr', { hasText: `127.0.0.1:${legacy.port}` })

@@ -40,9 +40,39 @@ function Top({ title, by, hours, link }) {
   </section>`
 }
 
+const lateMs = 15 * 60_000
+const nearMs = 2 * 86_400_000
+const deadMax = 200
+
+/** What a person should look at now, as the alert rules see it, without a Prometheus. */
+function Alerts({ ledger, dead, lag, hosts }) {
+  const said = [
+    ledger !== null && !ledger.balanced && ['The books do not balance: a message is missing', '#/'],
+    dead > 0 && [
+      `${dead < deadMax ? count(dead) : `${deadMax} or more`} ${dead === 1 ? 'message was' : 'messages were'} refused for good`,
+      '#/dead-letters',
+    ],
+    ...(lag ?? []).map(
+      ({ group, oldestMs }) =>
+        oldestMs > lateMs && [`${group} has a message that waits for ${duration(oldestMs)}`, '#/'],
+    ),
+    ...(lag ?? []).map(
+      ({ topic, retentionLeftMs }) =>
+        retentionLeftMs !== null &&
+        retentionLeftMs < nearMs && [`retention drops mail of ${topic} in ${duration(retentionLeftMs)}`, '#/'],
+    ),
+    ...(hosts ?? []).map(
+      ({ host, taken, deferred, refused }) =>
+        taken === 0 && deferred + refused > 0 && [`${host} took nothing in the last hour`, '#/'],
+    ),
+  ].filter((alert) => alert)
+  return said.length === 0
+    ? null
+    : html`<ul id="alerts" class="bad">${said.map(([text, link]) => html`<li><a href=${link}>${text}</a></li>`)}</ul>`
+}
+
 /** What waits for each consumer group. */
-function Lag() {
-  const { data, error } = useAnswer('/api/lag')
+function Lag({ data, error }) {
   return html`<section>
     <h2>What waits</h2>
     <${Problem} error=${error} />
@@ -58,8 +88,7 @@ function Lag() {
 }
 
 /** The legacy hosts and the targets of routes, of the last hour. */
-function Hosts() {
-  const { data, error } = useAnswer('/api/hosts?minutes=60')
+function Hosts({ data, error }) {
   return html`<section>
     <h2>The legacy system, in the last hour</h2>
     <${Problem} error=${error} />
@@ -81,6 +110,9 @@ function Hosts() {
 export function Overview() {
   const [hours, setHours] = useState(24)
   const ledger = useAnswer('/api/ledger')
+  const dead = useAnswer(`/api/dead-letters?limit=${deadMax}`)
+  const lag = useAnswer('/api/lag')
+  const hosts = useAnswer('/api/hosts?minutes=60')
   const step = hours > 48 ? 'day' : 'hour'
   const kinds = useAnswer(`/api/series?by=kind&hours=${hours}&step=${step}&limit=8`)
   const now = ledger.data
@@ -90,6 +122,7 @@ export function Overview() {
         ? (ledger.error ?? 'Loading…')
         : `${now.current ? 'Up to date' : 'The view is behind the log'}; the books ${now.balanced ? 'balance' : 'DO NOT BALANCE'}`
     }</p>
+    <${Alerts} ledger=${now} dead=${dead.data?.letters.length ?? 0} lag=${lag.data?.groups} hosts=${hosts.data?.hosts} />
     ${now === null ? null : html`<${Pipeline} ledger=${now} />`}
     <section>
       <h2>Ledger</h2>
@@ -100,8 +133,8 @@ export function Overview() {
         ['Balanced', (row) => html`<span class=${row.balanced ? '' : 'bad'}>${row.balanced ? 'yes' : 'NO'}</span>`],
       ]} />
     </section>
-    <${Lag} />
-    <${Hosts} />
+    <${Lag} ...${lag} />
+    <${Hosts} ...${hosts} />
     <section>
       <h2>Kinds</h2>
       <${Hours} hours=${hours} onChange=${setHours} />
