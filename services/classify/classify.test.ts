@@ -247,6 +247,23 @@ describe('classify', () => {
       Buffer.from(`Content-Type: multipart/report; report-type=delivery-status; boundary=""\r\n\r\n----\r\n`),
       Buffer.from(`\r\n${'<a@b.example>: '.repeat(50_000)}`),
       Buffer.from(`\r\n${'550 5.1.1 '.repeat(50_000)}`),
+      // Lines over which a pattern that tries every start and every end would take minutes.
+      ...[
+        `${'a@'.repeat(990)} <`,
+        `${'from-'.repeat(399)} 550 @`,
+        `${'-'.repeat(1_990)}@`,
+        `a@b${' '.repeat(1_900)}<`,
+        `To: ${'a@b;'.repeat(480)}`,
+      ].map((line) => Buffer.from(`From: MAILER-DAEMON@x.example\r\n\r\n${`${line}\r\n`.repeat(2_000)}`)),
+      report([
+        'Reporting-MTA: dns; x.example',
+        ...Array.from({ length: 1_000 }, (_, n) => [
+          '',
+          `Final-Recipient: rfc822; u${n}@d.example`,
+          'Action: failed',
+          `Diagnostic-Code: smtp; 599 ${'a@'.repeat(1_900)}`,
+        ]).flat(),
+      ]),
       ...Array.from({ length: 500 }, () => {
         const bytes = Buffer.from(seed)
         for (let change = 0; change < 20; change++) bytes[random.next(bytes.length)] = random.next(256)

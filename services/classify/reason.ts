@@ -250,7 +250,9 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
 const closedDot = '\u2024'
 /** The dots of an address end no sentence: "user [a@b.example] does not exist". */
 const closed = (text: string): string =>
-  text.includes('@') ? text.replace(/[^\s<>()[\]]+@[\w.-]+\w/g, (address) => address.replaceAll('.', closedDot)) : text
+  text.includes('@')
+    ? text.replace(/[^\s<>()[\]@]{1,64}@[\w.-]{1,255}/g, (address) => address.replace(/\.(?=\w)/g, closedDot))
+    : text
 
 /** A wrapper that Postfix puts around every refusal of a recipient says nothing of why. */
 const plain = (text: string): string =>

@@ -38,20 +38,21 @@ export function splitNotice(text: string): Notice {
   return { text, returned: '' }
 }
 
+/** Of all of these, an address's local part has 64 characters at most (RFC 5321 section 4.5.3.1.1): that keeps a hostile line cheap. */
 const aloneOnLine =
-  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:]+@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
+  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@]{1,64}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
 /** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
-const lineEnds = /@[^\s<>()[\]{}"',;:]+[>)\]}"']*\s*(?:\([^()]*\))?[\s.:;,。、]*$/
+const lineEnds = /@[^\s<>()[\]{}"',;:@]{1,255}[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
-  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:]+@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
+  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:@]{1,64}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
 /** As Exchange writes an address of X.400, with that of SMTP in it. */
-const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:]+@[^\s<>()"',;:]+);/i
+const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
-  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:]+@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
+  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
 const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 
 const inSentence =
-  /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:]+@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
+  /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
@@ -129,7 +130,7 @@ export function readNotice(
       for (const match of line.matchAll(named)) add(match[1], index)
       for (const match of line.matchAll(inSentence)) add(match[1], index)
     },
-    (line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index),
+    (line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index),
     (line, index) => {
       introduced ??= lines.findIndex((each) => introduction.test(each))
       const isNear = introduced >= 0 && index > introduced && index < introduced + 20
@@ -139,7 +140,7 @@ export function readNotice(
     (line, index) => {
       if (summary.has(index)) return
       // Whose mail was refused is no recipient.
-      const rest = line.replace(/\b(?:from|sender)\s*:?\s*[<"']*[^\s<>"']+@\S+/gi, ' ')
+      const rest = line.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
       if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
     },
     (line, index) => {
