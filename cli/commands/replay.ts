@@ -7,6 +7,7 @@ import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import type { Codec } from '#schemas/codec.ts'
+import { decodeOrNull } from '#schemas/read.ts'
 import { replayRetentionDays, replayTopic } from '#schemas/topics.ts'
 import type { Event, Raw, Replay } from '#schemas/types.ts'
 import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
@@ -107,14 +108,8 @@ export async function replay(
     let appends: Promise<unknown>[] = []
     for await (const records of log.read('mail.raw', range)) {
       for (const record of records) {
-        let message: Raw
-        try {
-          message = ports.codec.decode('raw', record.value)
-        } catch (error) {
-          if (error instanceof MailweirError && error.retriable) throw error
-          summary.undecodable++
-          continue
-        }
+        const message = decodeOrNull(ports.codec, 'raw', record.value, () => summary.undecodable++)
+        if (message === null) continue
         if (erased.has(message.id)) continue
         const position = { partition, offset: Number(record.offset) }
         const result = await again(message, position, await known.at(position.offset), options.classify, ports)
@@ -145,12 +140,8 @@ async function erasedIds(
 ): Promise<ReadonlySet<string>> {
   const ids = new Set<string>()
   for await (const record of recordsOf(log.read('mail.events', { from, to }))) {
-    try {
-      const { type, messageId } = codec.decode('event', record.value)
-      if (type === 'erased') ids.add(messageId)
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) throw error
-    }
+    const event = decodeOrNull(codec, 'event', record.value)
+    if (event?.type === 'erased') ids.add(event.messageId)
   }
   return ids
 }
@@ -221,13 +212,8 @@ async function* classifiedEvents(
   const range = { from: new Map([[partition, from]]), to: new Map([[partition, to]]) }
   for await (const records of log.read('mail.events', range)) {
     for (const record of records) {
-      try {
-        const event = codec.decode('event', record.value)
-        if (event.type === 'classified' && event.service === 'classify') yield event
-      } catch (error) {
-        // An event that cannot be read tells nothing; the console has counted it.
-        if (error instanceof MailweirError && error.retriable) throw error
-      }
+      const event = decodeOrNull(codec, 'event', record.value)
+      if (event?.type === 'classified' && event.service === 'classify') yield event
     }
   }
 }

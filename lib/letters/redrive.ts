@@ -8,9 +8,9 @@ import type { Log, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import { readAll } from '#lib/log/read-all.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
+import { decodeOrNull } from '#schemas/read.ts'
 import { fewPartitions } from '#schemas/topics.ts'
 import type { Dead, Envelope } from '#schemas/types.ts'
 
@@ -84,7 +84,7 @@ type Found = { readonly letter: Dead; readonly place: string }
 
 async function* deadLetters(options: RedriveOptions, { log, codec }: RedrivePorts): AsyncGenerator<Found> {
   for await (const record of readAll(log, 'mail.dead')) {
-    const letter = decode(() => codec.decode('dead', record.value))
+    const letter = decodeOrNull(codec, 'dead', record.value)
     if (letter !== null && fits(letter, options)) yield { letter, place: placeOf(record) }
   }
 }
@@ -95,7 +95,7 @@ async function* history({ ids, from, to }: RedriveOptions, { log, codec }: Redri
   for await (const records of log.read('mail.raw', range)) {
     for (const record of records) {
       if (ids.length > 0 && !ids.includes(record.key ?? '')) continue
-      const raw = decode(() => codec.decode('raw', record.value))
+      const raw = decodeOrNull(codec, 'raw', record.value)
       if (raw === null) continue
       const position = { partition: record.partition, offset: Number(record.offset) }
       const open = raw.envelope.forwardPaths.map((_, index) => index)
@@ -164,7 +164,7 @@ const placeOf = ({ topic, partition, offset }: LogRecord): string => `${topic} $
 async function redrivenBefore({ log, codec }: RedrivePorts): Promise<Set<string>> {
   const places = new Set<string>()
   for await (const record of readAll(log, 'mail.events')) {
-    const told = decode(() => codec.decode('event', record.value))
+    const told = decodeOrNull(codec, 'event', record.value)
     if (told?.type === 'redriven') places.add(told.detail)
   }
   return places
@@ -178,14 +178,4 @@ async function retriedNow({ log }: RedrivePorts): Promise<Set<string>> {
     else ids.add(key)
   }
   return ids
-}
-
-/** Null: the record cannot be read. Whoever met it first has counted it. */
-function decode<T>(read: () => T): T | null {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof MailweirError && error.retriable) throw error
-    return null
-  }
 }

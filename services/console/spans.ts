@@ -9,10 +9,10 @@
 import { createHash } from 'node:crypto'
 import type { Consumer, Log, LogRecord } from '#lib/log/log.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { persist } from '#lib/runtime/retry.ts'
 import type { Codec } from '#schemas/codec.ts'
+import { decodeOrNull } from '#schemas/read.ts'
 import type { Event } from '#schemas/types.ts'
 
 export const spansGroup = 'spans'
@@ -113,21 +113,12 @@ export class SpanExporter {
     return this.#consumer.done
   }
 
-  #take(record: LogRecord): Promise<void> {
-    let span: Span | null
-    let service = ''
-    try {
-      const event = this.#ports.codec.decode('event', record.value)
-      span = spanOf(event)
-      service = event.service
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) return Promise.reject(error)
-      return Promise.resolve() // The view counts it.
-    }
-    if (span === null) return Promise.resolve()
-    const given = { service, span }
-    return new Promise((done) => {
-      this.#waiting.push({ ...given, done })
+  async #take(record: LogRecord): Promise<void> {
+    const event = decodeOrNull(this.#ports.codec, 'event', record.value)
+    const span = event === null ? null : spanOf(event)
+    if (event === null || span === null) return
+    await new Promise<void>((done) => {
+      this.#waiting.push({ service: event.service, span, done })
       if (this.#waiting.length >= batchMax) this.#flush()
       else this.#timer ??= setTimeout(() => this.#flush(), batchMs)
     })

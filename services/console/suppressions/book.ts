@@ -7,11 +7,10 @@ import { partitionOf } from '#lib/log/partition.ts'
 import { Progress } from '#lib/log/progress.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { Database } from '#lib/runtime/database.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
 import { pseudonymOf } from '#schemas/pseudonym.ts'
-import { type ReadPorts, readRecord } from '#schemas/read.ts'
+import { decodeOrNull, type ReadPorts, readRecord } from '#schemas/read.ts'
 import { fewPartitions } from '#schemas/topics.ts'
-import type { Event, Suppression } from '#schemas/types.ts'
+import type { Suppression } from '#schemas/types.ts'
 import { byPerson, causesOf, next, type Policy } from './policy.ts'
 
 export const suppressionsGroup = 'suppressions'
@@ -113,14 +112,8 @@ export class SuppressionBook {
   // ---- changes ------------------------------------------------------------------------------------------------------
 
   async #learn(record: LogRecord): Promise<void> {
-    let event: Event
-    try {
-      event = this.#ports.codec.decode('event', record.value)
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) throw error
-      return // The view has counted it.
-    }
-    if (event.type === 'erased') return
+    const event = decodeOrNull(this.#ports.codec, 'event', record.value)
+    if (event === null || event.type === 'erased') return
     const { messageId, at } = event
     await Promise.all(
       causesOf(event).map(({ address, cause }) =>

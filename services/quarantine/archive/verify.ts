@@ -6,6 +6,7 @@ import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
+import { decodeOrNull } from '#schemas/read.ts'
 import type { Location } from '#schemas/types.ts'
 
 export type VerifyPorts = { readonly log: Log; readonly objects: Objects; readonly codec: Codec }
@@ -39,13 +40,8 @@ export async function verify(
 ): Promise<VerifySummary> {
   const kept = new Map<string, Kept>()
   for await (const record of readAll(log, 'mail.index')) {
-    let entry: ReturnType<typeof codec.decode<'index'>>
-    try {
-      entry = codec.decode('index', record.value)
-    } catch (error) {
-      if (error instanceof MailweirError && error.retriable) throw error
-      continue // The facade has counted it.
-    }
+    const entry = decodeOrNull(codec, 'index', record.value)
+    if (entry === null) continue
     const key = `${entry.mailbox} ${entry.messageId}`
     const before = kept.get(key)
     if (entry.type === 'expunged') kept.delete(key)
