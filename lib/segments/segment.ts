@@ -212,7 +212,11 @@ export class SegmentReader {
   /** The exact bytes of a message; null: no longer stored. */
   async message(location: Location): Promise<Buffer | null> {
     const record = await this.record(location)
-    if (record === null) return null
-    return record.bytes ?? (record.claim === null ? null : this.#objects.get(record.claim.key))
+    return record === null ? null : this.bytesOf(record)
+  }
+
+  /** The exact bytes of a record that was read; null: its claim is no longer stored. */
+  async bytesOf({ bytes, claim }: Segment): Promise<Buffer | null> {
+    return bytes ?? (claim === null ? null : this.#objects.get(claim.key))
   }
 }

@@ -4,7 +4,7 @@ import { openTestPorts, type TestPorts } from '#lib/testing/embedded.ts'
 import { startFacade } from '#lib/testing/imap.ts'
 import { until } from '#lib/testing/wait.ts'
 import { event } from '#schemas/events.ts'
-import { holdCopyOf, parseHoldRules } from './holds.ts'
+import { holdCopyOf, holdsGroup, parseHoldRules } from './holds.ts'
 
 const rules = '[{"kind":"opt-out"},{"reason":"userunknown"}]'
 const optOut = 'From: a@b.example\r\nSubject: unsubscribe\r\n\r\nunsubscribe\r\n'
@@ -16,7 +16,11 @@ async function ask(ports: TestPorts, messageId: string, type: 'hold-asked' | 're
   )
   const { location = null, position = { partition: 0, offset: 0 } } = stored ?? {}
   const given = { messageId, type, at: Date.now(), service: 'console', position, location, detail: 'otto' }
-  await ports.log.append('mail.events', { key: messageId, value: ports.codec.encode('event', event(given)) })
+  await ports.log.append('mail.events', {
+    key: messageId,
+    partition: 0,
+    value: ports.codec.encode('event', event(given)),
+  })
 }
 
 describe('holds', { timeout: 60_000 }, () => {
@@ -54,5 +58,35 @@ describe('holds', { timeout: 60_000 }, () => {
     await until('the release', async () => (await held()) === '1')
     await until('the object', async () => (await ports.objects.list('hold/', { limit: 9 })).length === 1)
     assert.match(await session.ask('FETCH 1 BODY.PEEK[]'), /Subject: unsubscribe/)
+  })
+
+  it('passes over what cannot be held, and holds what comes behind it', async () => {
+    await using ports = await openTestPorts()
+    await using facade = await startFacade(ports)
+    await facade.store(optOut, other)
+    const stored = (await ports.decoded('mail.events', 'event')).find(({ type }) => type === 'stored')
+    const location = { ...(stored?.location ?? assert.fail('no location')), blockOffset: 7, blockLength: 1_000 }
+    const given = {
+      messageId: 'm1',
+      type: 'hold-asked',
+      at: 0,
+      service: 'console',
+      position: { partition: 0, offset: 1 },
+    }
+    await ports.log.append('mail.events', {
+      key: 'm0',
+      partition: 0,
+      value: ports.codec.encode('event', event({ ...given, location, detail: 'eve' })),
+    })
+    await ask(ports, 'm0', 'hold-asked')
+    await ports.log.append('mail.events', { key: 'm0', partition: 0, value: Buffer.from('garbage') })
+    const [end] = await ports.log.admin.offsets('mail.events')
+    using session = await facade.open()
+    await until('the hold behind it', async () => /\* 1 EXISTS/.test(await session.ask('EXAMINE Hold')))
+    await until('the commit', async () =>
+      (await ports.log.admin.committed(holdsGroup, 'mail.events')).some(
+        ({ partition, offset }) => partition === 0 && (offset ?? 0n) >= (end?.end ?? 0n),
+      ),
+    )
   })
 })

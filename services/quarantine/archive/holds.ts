@@ -5,11 +5,12 @@
  */
 import { createHash } from 'node:crypto'
 import type { LogRecord } from '#lib/log/log.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
+import { hasCode } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
-import type { Event, Verdict } from '#schemas/types.ts'
+import { decodeOrNull } from '#schemas/read.ts'
+import type { Verdict } from '#schemas/types.ts'
 import { type Folders, holdFolder } from '../mailbox/folders.ts'
 
 export const holdsGroup = 'holds'
@@ -53,23 +54,26 @@ export type HoldPorts = {
 export const holdCopyOf = (messageId: string): string =>
   createHash('sha256').update(`hold ${messageId}`).digest('hex').slice(0, 32)
 
+/** A location that names no record: no try will find one. */
+const unreadable = ['SEGMENT_CORRUPT', 'OBJECTS_KEY_WRONG'] as const
+
 const hold = { folder: holdFolder.id, name: holdFolder.name, partition: holdFolder.partition }
 
 /** Does what one record of mail.events asks for; rejects where it has to come again. */
 export async function followHolds(record: LogRecord, { folders, reader, codec, logger }: HoldPorts): Promise<void> {
-  let event: Event
-  try {
-    event = codec.decode('event', record.value)
-  } catch (error) {
-    if (error instanceof MailweirError && error.retriable) throw error
-    return // The console counts it.
-  }
+  const event = decodeOrNull(codec, 'event', record.value)
+  if (event === null) return
   const { messageId, detail } = event
   const copy = holdCopyOf(messageId)
   if (event.type === 'release-asked') return folders.release(messageId, copy, detail)
   if (event.type !== 'hold-asked' || event.location === null) return
-  const segment = await reader.record(event.location)
-  const bytes = segment === null ? null : await reader.message(event.location)
+  const segment = await reader.record(event.location).catch((error: unknown) => {
+    // It would come again for ever, and nothing behind it would be committed.
+    if (!unreadable.some((code) => hasCode(error, code))) throw error
+    logger.error({ event: 'hold.failed', id: messageId, err: error }, 'a message that is to be held cannot be read')
+    return null
+  })
+  const bytes = segment === null ? null : await reader.bytesOf(segment)
   if (segment === null || bytes === null) {
     logger.warn({ event: 'hold.late', id: messageId }, 'a message that is to be held is no longer stored')
     return
