@@ -1,12 +1,11 @@
 /** `mailweir lag`: what waits for each service, how old it is, when retention would drop it, and what disk an outage needs. */
-import { type Lag, lagOf, lagSample, meanBytes, recordsOf } from '#lib/log/lag.ts'
+import { type Lag, lagSample, lagsOf, meanBytes, recordsOf } from '#lib/log/lag.ts'
 import type { Log } from '#lib/log/log.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { closePorts, openPorts } from '../ports.ts'
 import { groups } from '../services.ts'
 import { portSettings, sourceOf } from '../settings.ts'
 
-const readFrom = { forward: 'mail.raw', classify: 'mail.raw', quarantine: 'mail.classified' } as const
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 
@@ -14,11 +13,7 @@ export async function runLag(configFile: string | undefined): Promise<number> {
   const values = readSettings('mailweir lag', portSettings, sourceOf(configFile), { fallbacks: { LOG_LEVEL: 'warn' } })
   const ports = await openPorts(values, 'lag')
   try {
-    const lags = await Promise.all(
-      Object.entries(groups).map(([service, group]) =>
-        lagOf(ports.log, group, readFrom[service as keyof typeof groups], Date.now()),
-      ),
-    )
+    const lags = await lagsOf(ports.log, groups, Date.now())
     const rows = [['group', 'topic', 'waiting', 'about', 'oldest', 'dropped in'], ...lags.map(rowOf)]
     const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
     for (const row of rows) {

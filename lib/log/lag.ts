@@ -17,6 +17,21 @@ export type Lag = {
   readonly retentionLeftMs: number | null
 }
 
+/** The topic that the group of each service reads. */
+const topics = { forward: 'mail.raw', classify: 'mail.raw', quarantine: 'mail.classified' } as const
+
+/** @param groups consumer groups by service */
+export const lagsOf = (
+  log: Log,
+  groups: Readonly<Record<keyof typeof topics, string>>,
+  now: number,
+): Promise<readonly Lag[]> =>
+  Promise.all([
+    lagOf(log, groups.forward, topics.forward, now),
+    lagOf(log, groups.classify, topics.classify, now),
+    lagOf(log, groups.quarantine, topics.quarantine, now),
+  ])
+
 export async function lagOf(log: Log, group: string, topic: string, now: number): Promise<Lag> {
   const [state] = await log.admin.describeTopics([topic])
   const from = new Map<number, bigint>()

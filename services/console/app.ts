@@ -18,6 +18,7 @@ import type { Evidence, Location } from '#schemas/types.ts'
 import { isRefusal, type Person, personOf, refuseMethod, secure } from './api/access.ts'
 import { letterRoutes } from './api/letters.ts'
 import { messageRoutes } from './api/messages.ts'
+import type { NamedMessage } from './api/named.ts'
 import { overviewRoutes } from './api/overview.ts'
 import { suppressionRoutes } from './api/suppressions.ts'
 import { wordRoutes } from './api/words.ts'
@@ -25,7 +26,7 @@ import type { Token } from './config.ts'
 import type { Ledger } from './ledger.ts'
 import type { SampleStore } from './samples.ts'
 import type { SuppressionBook } from './suppressions/book.ts'
-import type { EventView, MessageRow } from './view/view.ts'
+import type { EventView } from './view/view.ts'
 
 export type AppPorts = {
   readonly view: EventView
@@ -51,7 +52,7 @@ export type AppPorts = {
   redrive(ids: readonly string[]): Promise<RedriveSummary>
   /** A person's word on a dead letter, on a verdict, on how long a message is kept: a step of the message's trace. */
   told(
-    message: MessageRow & { readonly location: Location | null },
+    message: NamedMessage,
     type: 'dropped' | 'corrected' | 'hold-asked' | 'release-asked',
     detail: string,
   ): Promise<void>

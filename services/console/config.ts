@@ -55,13 +55,18 @@ function parseTokens(value: unknown): readonly Token[] | null {
 
 export type ConsoleConfig = setting.Values<typeof consoleSettings>
 
-/** A console that others can reach shows people's mail: it has to ask for a token. */
 export function checkConsole(values: ConsoleConfig): readonly setting.Problem[] {
-  const { otlpEndpoint } = values
-  if (otlpEndpoint !== null && !(/^https?:\/\/\S+$/.test(otlpEndpoint) && URL.canParse(otlpEndpoint))) {
-    const variable = 'OTEL_EXPORTER_OTLP_ENDPOINT'
-    return [{ variable, line: `${variable}=${JSON.stringify(otlpEndpoint)}: expected http://… or https://…` }]
-  }
+  return [...checkToken(values), ...checkEndpoint(values)]
+}
+
+function checkEndpoint({ otlpEndpoint }: ConsoleConfig): readonly setting.Problem[] {
+  if (otlpEndpoint === null || (/^https?:\/\/\S+$/.test(otlpEndpoint) && URL.canParse(otlpEndpoint))) return []
+  const variable = 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  return [{ variable, line: `${variable}=${JSON.stringify(otlpEndpoint)}: expected http://… or https://…` }]
+}
+
+/** A console that others can reach shows people's mail: it has to ask for a token. */
+function checkToken(values: ConsoleConfig): readonly setting.Problem[] {
   if (values.consoleToken !== '' && !/^\S{16,}$/.test(values.consoleToken)) {
     return [
       { variable: 'CONSOLE_TOKEN', line: 'CONSOLE_TOKEN=(hidden): expected 16 characters or more, and no blanks' },

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { redrive } from '#lib/letters/redrive.ts'
-import { type Lag, lagOf } from '#lib/log/lag.ts'
+import { type Lag, lagsOf } from '#lib/log/lag.ts'
 import type { Follower, Log } from '#lib/log/log.ts'
 import { Progress } from '#lib/log/progress.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -19,6 +19,7 @@ import { SegmentReader } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import type { Location } from '#schemas/types.ts'
+import type { NamedMessage } from './api/named.ts'
 import { createApp } from './app.ts'
 import type { ConsoleConfig } from './config.ts'
 import { type Ledger, type LedgerGroups, readLedger } from './ledger.ts'
@@ -26,7 +27,7 @@ import { consoleMetrics } from './metrics.ts'
 import { Samples } from './samples.ts'
 import { SpanExporter } from './spans.ts'
 import { SuppressionBook } from './suppressions/book.ts'
-import { EventView, type MessageRow } from './view/view.ts'
+import { EventView } from './view/view.ts'
 
 export type ConsolePorts = {
   readonly log: Log
@@ -228,11 +229,7 @@ class ConsoleService implements Console {
     const { log, groups, clock } = this.#ports
     const now = clock.now()
     if (this.#lag !== null && now - this.#lag.at < lagMs) return this.#lag.value
-    const value = Promise.all([
-      lagOf(log, groups.forward, 'mail.raw', now),
-      lagOf(log, groups.classify, 'mail.raw', now),
-      lagOf(log, groups.quarantine, 'mail.classified', now),
-    ])
+    const value = lagsOf(log, groups, now)
     this.#lag = { at: now, value }
     value.catch(() => {
       this.#lag = null
@@ -249,7 +246,7 @@ class ConsoleService implements Console {
   }
 
   async #told(
-    message: MessageRow & { readonly location: Location | null },
+    message: NamedMessage,
     type: 'dropped' | 'corrected' | 'hold-asked' | 'release-asked',
     detail: string,
   ): Promise<void> {

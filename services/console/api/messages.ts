@@ -1,16 +1,16 @@
 /** Messages: search, one with its trace, its content, its bytes. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
 import { readAttachment, readContent, readHtml } from '../content.ts'
 import { framed } from './access.ts'
 import { cursorOf, cursorPattern, parseCursor } from './cursor.ts'
+import { idParameter, namedBy } from './named.ts'
 
 const pageMax = 200
 const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }))
-const idParameter = Type.Object({ id: Type.String({ maxLength: 200 }) })
 const attachmentParameters = Type.Object({
-  id: Type.String({ maxLength: 200 }),
+  ...idParameter.properties,
   index: Type.Integer({ minimum: 0, maximum: 99 }),
 })
 const messagesQuery = Type.Object({
@@ -41,26 +41,12 @@ export function messageRoutes(app: FastifyInstance, { view, raw, evidence }: App
       return { messages, next: messages.length < query.limit || last === undefined ? null : cursorOf(last) }
     },
   )
-  /** The message that a request names; without one, it has been answered. */
-  const named = (request: FastifyRequest, reply: FastifyReply): ReturnType<typeof view.message> => {
-    const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
-    const message = view.message(id)
-    if (message === null) void reply.code(404).send({ error: 'No message is known by this id' })
-    return message
-  }
-  /** Its bytes; without them, it has been answered. */
-  const bytesOf = async (request: FastifyRequest, reply: FastifyReply): Promise<Buffer | null> => {
-    const message = named(request, reply)
-    if (message === null) return null
-    const bytes = await raw(message)
-    if (bytes === null) void reply.code(410).send({ error: 'The message is no longer stored' })
-    return bytes
-  }
+  const named = namedBy({ view, raw })
   app.get(
     '/api/messages/:id',
     { schema: { params: idParameter, summary: 'A message with its trace' } },
     async (request, reply) => {
-      const message = named(request, reply)
+      const message = named.message(request, reply)
       return message === null ? reply : { ...message, trace: view.trace(message.id) }
     },
   )
@@ -68,41 +54,41 @@ export function messageRoutes(app: FastifyInstance, { view, raw, evidence }: App
     '/api/messages/:id/raw',
     { schema: { params: idParameter, summary: 'The exact bytes' } },
     async (request, reply) => {
-      const bytes = await bytesOf(request, reply)
-      if (bytes === null) return reply
+      const found = await named.bytes(request, reply)
+      if (found === null) return reply
       const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
       return reply
         .type('message/rfc822')
         .header('content-disposition', `attachment; filename="${id.replace(/[^A-Za-z0-9-]/g, '_')}.eml"`)
-        .send(bytes)
+        .send(found.bytes)
     },
   )
   app.get(
     '/api/messages/:id/content',
     { schema: { params: idParameter, summary: 'What a person reads, as text' } },
     async (request, reply) => {
-      const bytes = await bytesOf(request, reply)
-      return bytes === null ? reply : readContent(bytes)
+      const found = await named.bytes(request, reply)
+      return found === null ? reply : readContent(found.bytes)
     },
   )
   app.get(
     '/api/messages/:id/html',
     { schema: { params: idParameter, summary: 'Its HTML, for a frame without scripts and without network' } },
     async (request, reply) => {
-      const bytes = await bytesOf(request, reply)
-      if (bytes === null) return reply
+      const found = await named.bytes(request, reply)
+      if (found === null) return reply
       framed(reply)
-      return reply.type('text/html; charset=utf-8').send(await readHtml(bytes))
+      return reply.type('text/html; charset=utf-8').send(await readHtml(found.bytes))
     },
   )
   app.get(
     '/api/messages/:id/attachments/:index',
     { schema: { params: attachmentParameters, summary: 'An attachment, to be saved' } },
     async (request, reply) => {
-      const bytes = await bytesOf(request, reply)
-      if (bytes === null) return reply
+      const found = await named.bytes(request, reply)
+      if (found === null) return reply
       const { index } = request.params as Static<typeof attachmentParameters> // Checked by the schema.
-      const attachment = await readAttachment(bytes, index)
+      const attachment = await readAttachment(found.bytes, index)
       if (attachment === null) return reply.code(404).send({ error: 'The message has no such attachment' })
       // RFC 6266, 8187: the name is encoded; nothing of it can end the field.
       const name = encodeURIComponent(attachment.name || `attachment-${index}`).replace(/['()*]/g, '_')
@@ -116,7 +102,7 @@ export function messageRoutes(app: FastifyInstance, { view, raw, evidence }: App
     '/api/messages/:id/evidence',
     { schema: { params: idParameter, summary: 'The bytes that the verdict goes by' } },
     async (request, reply) => {
-      const message = named(request, reply)
+      const message = named.message(request, reply)
       return message === null ? reply : { evidence: (await evidence(message)) ?? [] }
     },
   )

@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
+import { idParameter, namedBy } from './named.ts'
 
 const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
-const idParameter = Type.Object({ id: Type.String({ maxLength: 200 }) })
 const labelBody = Type.Object({
   kind: Type.Enum([...kinds]),
   reason: Type.String({ maxLength: 40, default: '' }),
@@ -15,6 +15,7 @@ const listQuery = Type.Object({
 })
 
 export function wordRoutes(app: FastifyInstance, { view, raw, samples, told, now }: AppPorts): void {
+  const named = namedBy({ view, raw })
   app.post(
     '/api/messages/:id/label',
     {
@@ -25,12 +26,10 @@ export function wordRoutes(app: FastifyInstance, { view, raw, samples, told, now
       },
     },
     async (request, reply) => {
-      const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
       const { kind, reason, note } = request.body as Static<typeof labelBody> // Checked by the schema.
-      const message = view.message(id)
-      if (message === null) return reply.code(404).send({ error: 'No message is known by this id' })
-      const bytes = await raw(message)
-      if (bytes === null) return reply.code(410).send({ error: 'The message is no longer stored' })
+      const found = await named.bytes(request, reply)
+      if (found === null) return reply
+      const { message, bytes } = found
       const { name } = request.person
       const said = { kind: message.kind, variant: message.variant, reason: message.reason }
       await samples.add({ id: message.id, at: now(), person: name, kind, reason, note, said }, bytes)
@@ -43,9 +42,8 @@ export function wordRoutes(app: FastifyInstance, { view, raw, samples, told, now
     return samples.list(after)
   })
   const keep = (type: 'hold-asked' | 'release-asked') => async (request: FastifyRequest, reply: FastifyReply) => {
-    const { id } = request.params as Static<typeof idParameter> // Checked by the schema.
-    const message = view.message(id)
-    if (message === null) return reply.code(404).send({ error: 'No message is known by this id' })
+    const message = named.message(request, reply)
+    if (message === null) return reply
     if (type === 'hold-asked' && message.location === null)
       return reply.code(409).send({ error: 'The message is not stored yet, or no longer' })
     await told(message, type, request.person.name)

@@ -75,6 +75,9 @@ const tables = [
   'refusals',
 ]
 
+/** Takes every row away. */
+export const clearTables = (db: Database): void => db.exec(tables.map((name) => `DELETE FROM ${name};`).join(' '))
+
 export function openTables(db: Database): void {
   // The log is the truth: what a power cut takes from this file is read again.
   db.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;')

@@ -11,7 +11,7 @@ import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import type { Event, Location } from '#schemas/types.ts'
 import { Outcomes } from './outcomes.ts'
 import { Rollups } from './rollups.ts'
-import { type Counts, type MessageQuery, type MessageRow, openTables, step, toRow } from './tables.ts'
+import { type Counts, clearTables, type MessageQuery, type MessageRow, openTables, step, toRow } from './tables.ts'
 
 export type { Counts, MessageRow }
 
@@ -74,8 +74,7 @@ export class EventView {
 
   /** Forgets everything: the log was made anew. */
   reset(): void {
-    this.#db.exec(`DELETE FROM progress; DELETE FROM bases; DELETE FROM counts; DELETE FROM minutes;
-      DELETE FROM messages; DELETE FROM addresses; DELETE FROM events; DELETE FROM hours; DELETE FROM words; DELETE FROM stored; DELETE FROM holds; DELETE FROM outcomes; DELETE FROM refusals;`)
+    clearTables(this.#db)
   }
 
   /** The ledger of a partition starts at this position of mail.raw; the first call counts. */
