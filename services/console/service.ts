@@ -11,6 +11,7 @@ import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { hasCode } from '#lib/runtime/errors.ts'
 import type { HealthAnswer } from '#lib/runtime/health.ts'
+import { lately } from '#lib/runtime/lately.ts'
 import { listenOn } from '#lib/runtime/listen.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
@@ -80,8 +81,8 @@ class ConsoleService implements Console {
   #follower: Follower | null = null
   #spans: SpanExporter | null = null
   #eviction: NodeJS.Timeout | null = null
-  #lag: { readonly at: number; readonly value: Promise<readonly Lag[]> } | null = null
-  #ledger: { readonly at: number; readonly value: Promise<Ledger> } | null = null
+  readonly #readLedger: () => Promise<Ledger>
+  readonly #readLag: () => Promise<readonly Lag[]>
   #isCaughtUp = false
   readonly #stopping = new AbortController()
   #stopped: Promise<void> | null = null
@@ -93,6 +94,9 @@ class ConsoleService implements Console {
     this.#metrics = consoleMetrics(ports.metrics)
     this.#progress = new Progress(ports.clock)
     this.#reader = new SegmentReader(ports.objects, cacheBytes)
+    this.#readLedger = lately(ledgerMs, ports.clock, () => this.#askLedger())
+    // It reads records.
+    this.#readLag = lately(lagMs, ports.clock, () => lagsOf(ports.log, ports.groups, ports.clock.now()))
     this.#view = new EventView({
       path: ports.viewPath,
       codec: ports.codec,
@@ -193,26 +197,17 @@ class ConsoleService implements Console {
     return new Map(offsets.map(({ partition, end }) => [partition, end]))
   }
 
-  /** Read at most twice a second, however many ask. */
-  #readLedger(): Promise<Ledger> {
-    const now = this.#ports.clock.now()
-    if (this.#ledger !== null && now - this.#ledger.at < ledgerMs) return this.#ledger.value
-    const value = readLedger({
+  async #askLedger(): Promise<Ledger> {
+    const ledger = await readLedger({
       log: this.#ports.log,
       view: this.#view,
       groups: this.#ports.groups,
       caughtUp: (ends) => this.#progress.reached(ends, catchUpMs),
-    }).then((ledger) => {
-      const { current: _current, balanced, partitions: _partitions, ...entries } = ledger
-      for (const [entry, messages] of Object.entries(entries)) this.#metrics.ledger.set({ entry }, messages)
-      this.#metrics.balanced.set(balanced ? 1 : 0)
-      return ledger
     })
-    this.#ledger = { at: now, value }
-    value.catch(() => {
-      this.#ledger = null
-    })
-    return value
+    const { current: _current, balanced, partitions: _partitions, ...entries } = ledger
+    for (const [entry, messages] of Object.entries(entries)) this.#metrics.ledger.set({ entry }, messages)
+    this.#metrics.balanced.set(balanced ? 1 : 0)
+    return ledger
   }
 
   async #erasures(): Promise<readonly unknown[]> {
@@ -222,19 +217,6 @@ class ConsoleService implements Console {
       if (bytes !== null) records.push(JSON.parse(bytes.toString('utf8')))
     }
     return records
-  }
-
-  /** Read at most every five seconds, however many ask: it reads records. */
-  #readLag(): Promise<readonly Lag[]> {
-    const { log, groups, clock } = this.#ports
-    const now = clock.now()
-    if (this.#lag !== null && now - this.#lag.at < lagMs) return this.#lag.value
-    const value = lagsOf(log, groups, now)
-    this.#lag = { at: now, value }
-    value.catch(() => {
-      this.#lag = null
-    })
-    return value
   }
 
   #redrive(ids: readonly string[]): ReturnType<typeof redrive> {
