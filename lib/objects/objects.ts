@@ -56,3 +56,15 @@ export function checkKey(key: string): void {
     throw new MailweirError('OBJECTS_KEY_WRONG', `Not an object key: ${JSON.stringify(key.slice(0, 100))}`)
   }
 }
+
+const pageMax = 1_000
+
+/** All objects whose key starts with `prefix`, in the order of their keys, a page at a time; they may be removed meanwhile. */
+export async function* listAll(objects: Pick<Objects, 'list'>, prefix: string): AsyncGenerator<ObjectInfo> {
+  let after: string | undefined
+  do {
+    const page = await objects.list(prefix, { limit: pageMax, ...(after !== undefined && { after }) })
+    yield* page
+    after = page.length < pageMax ? undefined : page.at(-1)?.key
+  } while (after !== undefined)
+}

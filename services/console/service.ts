@@ -7,7 +7,7 @@ import { redrive } from '#lib/letters/redrive.ts'
 import { type Lag, lagsOf } from '#lib/log/lag.ts'
 import type { Follower, Log } from '#lib/log/log.ts'
 import { Progress } from '#lib/log/progress.ts'
-import type { Objects } from '#lib/objects/objects.ts'
+import { listAll, type Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { hasCode } from '#lib/runtime/errors.ts'
 import type { HealthAnswer } from '#lib/runtime/health.ts'
@@ -212,7 +212,10 @@ class ConsoleService implements Console {
 
   async #erasures(): Promise<readonly unknown[]> {
     const records: unknown[] = []
-    for (const { key } of await this.#ports.objects.list('erasures/', { limit: erasuresMax })) {
+    const keys: string[] = []
+    // They are named by their time: the last are the newest.
+    for await (const { key } of listAll(this.#ports.objects, 'erasures/')) keys.push(key)
+    for (const key of keys.slice(-erasuresMax)) {
       const bytes = await this.#ports.objects.get(key)
       if (bytes !== null) records.push(JSON.parse(bytes.toString('utf8')))
     }

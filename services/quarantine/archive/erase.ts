@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import type { Log } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import { readAll } from '#lib/log/read-all.ts'
-import type { Objects } from '#lib/objects/objects.ts'
+import { listAll, type Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { packSegment, unpackSegment } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -34,7 +34,6 @@ export type Erased = {
   readonly busy: readonly string[]
 }
 
-const listMax = 1_000
 const prefixes = ['quarantine/', 'hold/', 'folders/'] as const
 
 /**
@@ -57,36 +56,30 @@ export async function erase(
   const busy: string[] = []
   let [segmentsRewritten, objectsRemoved] = [0, 0]
   for (const prefix of prefixes) {
-    let after: string | undefined
-    for (;;) {
-      const page = await ports.objects.list(prefix, { limit: listMax, ...(after !== undefined && { after }) })
-      for (const { key } of page) {
-        const bytes = key.endsWith('.avro') ? await ports.objects.get(key) : null
-        if (bytes === null) continue
-        const records = (await unpackSegment(key, bytes)).map(({ record }) => record)
-        const gone: Segment[] = []
-        for (const record of records) if (await names(record, wanted, ports.objects)) gone.push(record)
-        if (gone.length === 0) continue
-        const isBusy =
-          prefix === 'quarantine/' &&
-          records.some(({ source }) => BigInt(source) >= (committed.get(partitionIn(key)) ?? 0n))
-        if (isBusy) {
-          busy.push(key)
-          continue
-        }
-        for (const { id } of gone) messages.add(id)
-        const rest = records.filter((record) => !gone.includes(record))
-        if (rest.length > 0) segmentsRewritten++
-        objectsRemoved += 1 + gone.filter(({ claim }) => claim !== null).length
-        if (options.dryRun) continue
-        if (prefix === 'quarantine/') await rewrite(ports, key, rest, gone)
-        else await forget(ports, key)
-        for (const { claim } of gone) if (claim !== null) await ports.objects.remove(claim.key)
-        await ports.objects.remove(key)
-        await tell(ports, gone)
+    for await (const { key } of listAll(ports.objects, prefix)) {
+      const bytes = key.endsWith('.avro') ? await ports.objects.get(key) : null
+      if (bytes === null) continue
+      const records = (await unpackSegment(key, bytes)).map(({ record }) => record)
+      const gone: Segment[] = []
+      for (const record of records) if (await names(record, wanted, ports.objects)) gone.push(record)
+      if (gone.length === 0) continue
+      const isBusy =
+        prefix === 'quarantine/' &&
+        records.some(({ source }) => BigInt(source) >= (committed.get(partitionIn(key)) ?? 0n))
+      if (isBusy) {
+        busy.push(key)
+        continue
       }
-      after = page.at(-1)?.key
-      if (page.length < listMax || after === undefined) break
+      for (const { id } of gone) messages.add(id)
+      const rest = records.filter((record) => !gone.includes(record))
+      if (rest.length > 0) segmentsRewritten++
+      objectsRemoved += 1 + gone.filter(({ claim }) => claim !== null).length
+      if (options.dryRun) continue
+      if (prefix === 'quarantine/') await rewrite(ports, key, rest, gone)
+      else await forget(ports, key)
+      for (const { claim } of gone) if (claim !== null) await ports.objects.remove(claim.key)
+      await ports.objects.remove(key)
+      await tell(ports, gone)
     }
   }
   objectsRemoved += await forgetSamples(ports.objects, wanted, options.dryRun)
@@ -114,21 +107,15 @@ async function pseudonymise({ log, codec }: ErasePorts, address: string, dryRun:
 /** What people kept as samples of wrong verdicts: `samples/<id>.eml`, and labels `samples/<id>-<time>.json`. Gives how many objects go. */
 async function forgetSamples(objects: Objects, address: string, dryRun: boolean): Promise<number> {
   let removed = 0
-  let after: string | undefined
-  for (;;) {
-    const page = await objects.list('samples/', { limit: listMax, ...(after !== undefined && { after }) })
-    for (const { key } of page) {
-      const bytes = await objects.get(key)
-      if (bytes === null || !holds(bytes, address)) continue
-      const labels = key.endsWith('.eml') ? await objects.list(`${key.slice(0, -4)}-`, { limit: listMax }) : []
-      for (const gone of [key, ...labels.map((label) => label.key)]) {
-        removed++
-        if (!dryRun) await objects.remove(gone)
-      }
-    }
-    after = page.at(-1)?.key
-    if (page.length < listMax || after === undefined) return removed
+  for await (const { key } of listAll(objects, 'samples/')) {
+    const bytes = await objects.get(key)
+    if (bytes === null || !holds(bytes, address)) continue
+    const gone = [key]
+    if (key.endsWith('.eml')) for await (const label of listAll(objects, `${key.slice(0, -4)}-`)) gone.push(label.key)
+    removed += gone.length
+    if (!dryRun) for (const each of gone) await objects.remove(each)
   }
+  return removed
 }
 
 /** `quarantine/<class>/<day>/<partition>-<offset>….avro` */
