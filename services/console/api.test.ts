@@ -104,7 +104,11 @@ describe('the API', { timeout: 60_000 }, () => {
       (await api.json('/api/suppressions?cause=person&state=suppressed')).body['suppressions']?.['length'],
       2,
     )
-    const changes = (await ports.decoded('mail.events', 'event')).filter(({ service }) => service === 'console')
+    // Nobody waits for the event of a change: it is there soon after.
+    const told = async () =>
+      (await ports.decoded('mail.events', 'event')).filter(({ service }) => service === 'console')
+    await until('the changes', async () => (await told()).length >= 2)
+    const changes = await told()
     assert.deepEqual(changes.map(({ type, detail }) => `${type} ${detail}`).sort(), [
       'imported local 2',
       'lifted local gone@a.example',
