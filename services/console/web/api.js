@@ -13,6 +13,21 @@ export async function ask(path, options = {}) {
 export const change = (path, method, body) =>
   ask(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
+/** What a person did, and what came of it: `[{ error, done }, act]`; `act(work, tell)` tells what the answer means, and gives whether it worked. */
+export function useDoing() {
+  const [said, setSaid] = useState({ error: null, done: '' })
+  const act = async (work, tell) => {
+    try {
+      setSaid({ error: null, done: tell(await work()) })
+      return true
+    } catch (problem) {
+      setSaid({ error: problem.message, done: '' })
+      return false
+    }
+  }
+  return [said, act]
+}
+
 const listeners = new Set()
 let connected = false
 

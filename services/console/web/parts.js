@@ -1,6 +1,8 @@
 /** What the pages share: tables, charts, numbers. Text is only ever set as text. */
 import { html } from '/vendor/preact.js'
 
+export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown']
+
 export const count = (number) => Number(number ?? 0).toLocaleString('en')
 export const time = (at) => (at ? new Date(at).toISOString().replace('T', ' ').slice(0, 19) : '')
 export const bytes = (size) =>

@@ -1,25 +1,21 @@
 /** What the legacy system refused for good: drive it once more, or set it aside with a reason. */
 import { html, useState } from '/vendor/preact.js'
-import { change, useAnswer } from '../api.js'
+import { change, useAnswer, useDoing } from '../api.js'
 import { count, Problem, Table, time } from '../parts.js'
 
 export function DeadLetters() {
   const [dropped, setDropped] = useState(false)
   const [chosen, setChosen] = useState([])
-  const [said, setSaid] = useState({ error: null, done: '' })
+  const [said, doing] = useDoing()
   const [version, setVersion] = useState(0)
   const { data, error } = useAnswer(`/api/dead-letters?limit=100&dropped=${dropped}`, { version })
   const letters = data?.letters ?? []
   const ids = chosen.filter((id) => letters.some((letter) => letter.id === id))
   const choose = (id, isChosen) => setChosen(isChosen ? [...chosen, id] : chosen.filter((other) => other !== id))
   const act = async (path, body, tell) => {
-    try {
-      setSaid({ error: null, done: tell(await change(path, 'POST', body)) })
-      setChosen([])
-      setVersion(version + 1)
-    } catch (problem) {
-      setSaid({ error: problem.message, done: '' })
-    }
+    if (!(await doing(() => change(path, 'POST', body), tell))) return
+    setChosen([])
+    setVersion(version + 1)
   }
   const redrive = () =>
     act(

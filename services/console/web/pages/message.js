@@ -1,9 +1,8 @@
 /** One message: its trace as a timeline, the verdict with the bytes that decided, what a person reads, the exact bytes. */
 import { html, useEffect, useState } from '/vendor/preact.js'
-import { ask, change, useAnswer } from '../api.js'
-import { bytes, Problem, Table, time } from '../parts.js'
+import { ask, change, useAnswer, useDoing } from '../api.js'
+import { bytes, kinds, Problem, Table, time } from '../parts.js'
 
-const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown']
 /** Of a larger message so much is shown as it stands. */
 const sourceMax = 256 * 1024
 
@@ -61,14 +60,7 @@ function Folded({ title, id, children }) {
 }
 
 function Actions({ path, message }) {
-  const [said, setSaid] = useState({ error: null, done: '' })
-  const act = async (work, done) => {
-    try {
-      setSaid({ error: null, done: done(await work()) })
-    } catch (error) {
-      setSaid({ error: error.message, done: '' })
-    }
-  }
+  const [said, act] = useDoing()
   const label = (event) => {
     event.preventDefault()
     const given = Object.fromEntries(new FormData(event.target))

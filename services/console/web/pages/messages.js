@@ -1,9 +1,8 @@
 /** Search as one types; a row opens to the message. */
 import { html, useEffect, useState } from '/vendor/preact.js'
 import { ask, useAnswer } from '../api.js'
-import { Problem, Table, time } from '../parts.js'
+import { kinds, Problem, Table, time } from '../parts.js'
 
-const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown']
 const states = ['accepted', 'waiting', 'forwarded', 'dead']
 const typingMs = 150
 

@@ -1,6 +1,6 @@
 /** Addresses that must not be written to, why, and until when; a person may add one, or lift it. */
 import { html, useState } from '/vendor/preact.js'
-import { ask, useAnswer } from '../api.js'
+import { ask, change, useAnswer, useDoing } from '../api.js'
 import { count, Problem, Table, time } from '../parts.js'
 
 const states = ['suppressed', 'watched', 'lifted']
@@ -8,23 +8,17 @@ const causes = ['hard-bounce', 'soft-bounces', 'complaint', 'opt-out', 'person']
 
 export function Suppressions({ query }) {
   const [form, setForm] = useState({ text: query.get('text') ?? '', state: '', cause: '' })
-  const [said, setSaid] = useState({ error: null, done: '' })
+  const [said, doing] = useDoing()
   const [version, setVersion] = useState(0)
   const parameters = new URLSearchParams({ limit: '100' })
   for (const [name, value] of Object.entries(form)) if (value) parameters.set(name, value)
   const { data, error } = useAnswer(`/api/suppressions?${parameters}`, { version })
   const set = (event) => setForm({ ...form, [event.target.name]: event.target.value })
-  const change = async (work, done) => {
-    try {
-      await work()
-      setSaid({ error: null, done })
-      setVersion(version + 1)
-    } catch (problem) {
-      setSaid({ error: problem.message, done: '' })
-    }
+  const act = async (work, done) => {
+    if (await doing(work, () => done)) setVersion(version + 1)
   }
   const lift = (address) =>
-    change(
+    act(
       () => ask(`/api/suppressions/${encodeURIComponent(address)}`, { method: 'DELETE' }),
       `${address} may be written to again`,
     )
@@ -32,13 +26,8 @@ export function Suppressions({ query }) {
     event.preventDefault()
     const fields = new FormData(event.target)
     const address = String(fields.get('address'))
-    change(
-      () =>
-        ask(`/api/suppressions/${encodeURIComponent(address)}`, {
-          method: 'PUT',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ note: String(fields.get('note')) }),
-        }),
+    act(
+      () => change(`/api/suppressions/${encodeURIComponent(address)}`, 'PUT', { note: String(fields.get('note')) }),
       `${address} is suppressed`,
     )
   }
