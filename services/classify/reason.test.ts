@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { commandOf } from './bounce/command.ts'
 import { readCodes } from './bounce/notice.ts'
 import { classify } from './classify.ts'
-import { findReason, isPermanent, parseRules, reasons } from './reason.ts'
+import { findReason, isPermanent, parseRules, reasons, textRules } from './reason.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
 import texts from './rules/texts.json' with { type: 'json' }
@@ -23,7 +23,8 @@ const reasonOf = (text: string, more: Partial<Parameters<typeof findReason>[0]> 
 
 describe('the rules of reasons', () => {
   it('name reasons that there are, and match their examples', () => {
-    for (const { reason, pattern, example } of texts.rules) {
+    for (const [index, { reason, pattern, example }] of texts.rules.entries()) {
+      assert.match(example.replace(/\s+/g, ' '), textRules[index]?.pattern ?? /^$/, `${reason}: ${example}`)
       assert.ok(known.includes(reason), reason)
       assert.match(example.replace(/\s+/g, ' '), new RegExp(pattern, 'iu'), `${reason}: ${example}`)
     }
@@ -308,6 +309,7 @@ describe('rules of an operator', () => {
       JSON.stringify([
         { reason: 'policyviolation', pattern: 'zxqv', example: '550 Zxqv', command: ['RCPT'] },
         { reason: 'suspend', pattern: 'user unknown', example: '550 user unknown', status: ['5.1.1'] },
+        { reason: 'contenterror', pattern: '^[\u{1F4E7}]$', example: '\u{1F4E7}' },
       ]),
     )
     assert.deepEqual(own.problems, [])

@@ -70,20 +70,21 @@ type GivenRule = {
   readonly certain?: boolean
 }
 
-/** Without "u" where nothing asks for it, since it takes twice as long. */
-const expression = (pattern: string): RegExp => new RegExp(pattern, pattern.includes('\\p{') ? 'iu' : 'i')
+/** Of a reviewed file: without "u" where nothing asks for it, since it takes twice as long. */
+const expression = (pattern: string): RegExp => new RegExp(pattern, /\\[pu]\{/.test(pattern) ? 'iu' : 'i')
 
-const compile = (rule: GivenRule, name: string): TextRule => ({
+const compile = (rule: GivenRule, name: string, pattern: RegExp): TextRule => ({
   reason: rule.reason as Reason, // Of reviewed files, which a test checks, or checked by parseRules.
-  pattern: expression(rule.pattern),
+  pattern,
   name,
   commands: rule.command,
   statuses: rule.status,
   isCertain: rule.certain ?? false,
 })
 
-const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule[]).map((rule, index) =>
-  compile(rule, `text:${rule.reason}:${index}`),
+/** Those of `rules/texts.json`, in its order. */
+export const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule[]).map((rule, index) =>
+  compile(rule, `text:${rule.reason}:${index}`, expression(rule.pattern)),
 )
 
 const rulesMax = 1_000
@@ -126,6 +127,7 @@ export function parseRules(text: string): {
         const rule = compile(
           { reason, pattern, ...(command && { command }), ...(status && { status }) },
           `own:${index}`,
+          new RegExp(pattern, 'iu'),
         )
         if (rule.pattern.test(example)) rules.push(rule)
         else wrong(`the pattern does not match its example ${JSON.stringify(example)}`)
@@ -228,8 +230,9 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   // The whole notice speaks of much; where a code tells enough, it is not asked.
   const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
   if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
-  for (const [index, text] of said.map(closed).entries()) {
-    if (text === '') continue
+  for (const [index, each] of said.entries()) {
+    if (each === '') continue
+    const text = closed(each)
     for (const rule of textRules) {
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
