@@ -105,32 +105,28 @@ describe('codec', () => {
 
 describe('codec with a registry', () => {
   it('writes the Confluent wire format, reads both framings, and fetches schemas that it does not know', async () => {
-    const server = await startRegistry()
-    try {
-      const codec = await openCodec({ registryUrl: server.url })
-      const bytes = codec.encode('suppression', suppression)
-      assert.equal(bytes[0], 0)
-      assert.deepEqual(plain(codec.decode('suppression', bytes)), suppression)
-      const single = await openCodec()
-      assert.deepEqual(plain(codec.decode('suppression', single.encode('suppression', suppression))), suppression)
-      assert.throws(() => single.decode('suppression', bytes), { code: 'RECORD_UNDECODABLE' })
+    using server = await startRegistry()
+    const codec = await openCodec({ registryUrl: server.url })
+    const bytes = codec.encode('suppression', suppression)
+    assert.equal(bytes[0], 0)
+    assert.deepEqual(plain(codec.decode('suppression', bytes)), suppression)
+    const single = await openCodec()
+    assert.deepEqual(plain(codec.decode('suppression', single.encode('suppression', suppression))), suppression)
+    assert.throws(() => single.decode('suppression', bytes), { code: 'RECORD_UNDECODABLE' })
 
-      const schema = JSON.parse(schemaText('suppression'))
-      const older = { ...schema, fields: schema.fields.filter((field: { name: string }) => field.name !== 'note') }
-      server.schemas.push(JSON.stringify(older))
-      const header = Buffer.from([0, 0, 0, 0, server.schemas.length])
-      const old = Buffer.concat([header, avro.Type.forSchema(older).toBuffer(suppression)])
-      assert.throws(() => codec.decode('suppression', old), { code: 'RECORD_SCHEMA_UNKNOWN', retriable: true })
-      await sleep(200)
-      assert.deepEqual(plain(codec.decode('suppression', old)), suppression)
+    const schema = JSON.parse(schemaText('suppression'))
+    const older = { ...schema, fields: schema.fields.filter((field: { name: string }) => field.name !== 'note') }
+    server.schemas.push(JSON.stringify(older))
+    const header = Buffer.from([0, 0, 0, 0, server.schemas.length])
+    const old = Buffer.concat([header, avro.Type.forSchema(older).toBuffer(suppression)])
+    assert.throws(() => codec.decode('suppression', old), { code: 'RECORD_SCHEMA_UNKNOWN', retriable: true })
+    await sleep(200)
+    assert.deepEqual(plain(codec.decode('suppression', old)), suppression)
 
-      const unknown = Buffer.concat([Buffer.from([0, 0, 0, 3, 9]), old.subarray(5)])
-      assert.throws(() => codec.decode('suppression', unknown), { code: 'RECORD_SCHEMA_UNKNOWN', retriable: true })
-      await sleep(200)
-      assert.throws(() => codec.decode('suppression', unknown), { code: 'RECORD_SCHEMA_UNKNOWN', retriable: false })
-    } finally {
-      server.close()
-    }
+    const unknown = Buffer.concat([Buffer.from([0, 0, 0, 3, 9]), old.subarray(5)])
+    assert.throws(() => codec.decode('suppression', unknown), { code: 'RECORD_SCHEMA_UNKNOWN', retriable: true })
+    await sleep(200)
+    assert.throws(() => codec.decode('suppression', unknown), { code: 'RECORD_SCHEMA_UNKNOWN', retriable: false })
   })
 
   it('says that the registry does not answer', async () => {

@@ -30,6 +30,5 @@ export async function startRegistry() {
     url: `http://127.0.0.1:${port}/`,
     schemas,
     [Symbol.dispose]: () => void server.close(),
-    close: () => server.close(),
   }
 }

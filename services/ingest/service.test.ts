@@ -3,29 +3,13 @@ import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import type { Log } from '#lib/log/log.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
-import { readSettings } from '#lib/runtime/settings.ts'
 import { Dialogue } from '#lib/testing/dialogue.ts'
 import { openTestPorts, type TestPorts } from '#lib/testing/embedded.ts'
+import { start as startIngest } from '#lib/testing/ingest.ts'
 import { until } from '#lib/testing/wait.ts'
-import { ingestSettings } from './config.ts'
-import { startIngest } from './service.ts'
 
-async function start(ports: TestPorts, more: Record<string, string> = {}) {
-  const config = readSettings('test', ingestSettings, {
-    environment: { SMTP_LISTEN: '127.0.0.1:0', MAIL_DOMAINS: 'bounces.example.com,bücher.example', ...more },
-  })
-  const service = startIngest(config, ports)
-  await service.ready
-  return {
-    service,
-    open: async () => {
-      const dialogue = await Dialogue.open(service.port)
-      await dialogue.hear(/^220 /)
-      return dialogue
-    },
-    [Symbol.asyncDispose]: () => service.stop(),
-  }
-}
+const start = (ports: TestPorts, more: Record<string, string> = {}) =>
+  startIngest(ports, { MAIL_DOMAINS: 'bounces.example.com,bücher.example', ...more })
 
 const begin = async (dialogue: Dialogue): Promise<void> => {
   assert.match(await dialogue.smtp('EHLO client.example'), /^250/)
