@@ -1,6 +1,6 @@
 /**
  * What became of messages at each host that they were handed to, by minute: the legacy hosts of forward, and the targets of routes.
- * Hosts are those of the settings, so there are few; more than `hostsMax` in a minute are counted together.
+ * Hosts are those of the settings, so there are few; above `hostsMax` they are counted together.
  */
 import type { Database } from '#lib/runtime/database.ts'
 import type { Event } from '#schemas/types.ts'
@@ -29,6 +29,7 @@ type Outcome = 'taken' | 'deferred' | 'refused'
 
 export class Outcomes {
   readonly #db: Database
+  readonly #hosts: Set<string>
 
   constructor(db: Database) {
     this.#db = db
@@ -38,14 +39,17 @@ export class Outcomes {
         legacy_ms INTEGER NOT NULL, PRIMARY KEY (minute, service, host)) STRICT, WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS refusals (service TEXT NOT NULL, host TEXT NOT NULL, reply TEXT NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (service, host)) STRICT, WITHOUT ROWID;`)
+    const known = db.prepare('SELECT DISTINCT host FROM outcomes LIMIT ?').all(hostsMax)
+    this.#hosts = new Set(known.map((row) => String(row['host'])))
   }
 
   count(event: Event): void {
     const outcome = outcomeOf(event)
     if (outcome === null || event.host === '') return
     const minute = Math.floor(event.at / minuteMs)
-    const known = this.#db.prepare('SELECT count(*) AS n FROM outcomes WHERE minute = ?').get(minute)
-    const host = Number(known?.['n'] ?? 0) < hostsMax ? event.host.slice(0, 200) : 'other'
+    const named = event.host.slice(0, 200)
+    const host = this.#hosts.has(named) || this.#hosts.size < hostsMax ? named : 'other'
+    this.#hosts.add(host)
     const one = (name: Outcome): number => (outcome === name ? 1 : 0)
     this.#db
       .prepare(
