@@ -157,8 +157,7 @@ class QuarantineService implements Service {
     this.#stopping.abort()
     await this.ready.catch(() => {})
     for (const writer of this.#writers) writer.finish()
-    await this.#consumer?.stop({ drainMs })
-    await this.#holds?.stop({ drainMs })
+    await Promise.all([this.#consumer?.stop({ drainMs }), this.#holds?.stop({ drainMs })])
     this.#end.resolve()
   }
 }

@@ -79,6 +79,7 @@ export const blankFolder: Omit<Folder, 'type' | 'at'> = {
   preview: '',
 }
 
+const holdKey = (copy: string): string => `hold/${copy}.avro`
 const nowhere: MessagePosition = { partition: -1, offset: -1 }
 const noVerdict: Segment['verdict'] = {
   kind: 'unknown',
@@ -132,26 +133,40 @@ export class Folders {
 
   /** @param user who does it, for the event where a hold ends */
   async expunge(mailbox: Mailbox, entries: readonly Entry[], user: string): Promise<void> {
+    if (mailbox.folder !== '') return this.#expungeCopies(mailbox, entries, user)
     await this.#append(
       mailbox.partition,
-      entries.map((entry) =>
-        mailbox.folder === ''
-          ? this.#index(mailbox, entry, 'expunged', [])
-          : { topic: 'mail.folders', key: `${mailbox.folder} ${entry.copy}`, value: null },
-      ),
+      entries.map((entry) => this.#index(mailbox, entry, 'expunged', [])),
     )
-    if (mailbox.folder === '') return
-    for (const entry of entries) {
-      await this.#ports.objects.remove(entry.location.object)
-      if (mailbox.folder === holdFolder.id) await this.#told(entry.messageId, 'released', user, entry.copy, nowhere)
-    }
   }
 
   /** Ends the hold of a message whose copy has this name; where there is none, nothing happens but the tombstone. */
-  async release(messageId: string, copy: string, user: string): Promise<void> {
-    await this.#append(holdFolder.partition, [{ topic: 'mail.folders', key: `${holdFolder.id} ${copy}`, value: null }])
-    await this.#ports.objects.remove(`hold/${copy}.avro`)
-    await this.#told(messageId, 'released', user, copy, nowhere)
+  release(messageId: string, copy: string, user: string): Promise<void> {
+    const location = { object: holdKey(copy) }
+    return this.#expungeCopies(
+      { folder: holdFolder.id, partition: holdFolder.partition },
+      [{ messageId, copy, location }],
+      user,
+    )
+  }
+
+  async #expungeCopies(
+    { folder, partition }: Pick<Mailbox, 'folder' | 'partition'>,
+    copies: readonly {
+      readonly messageId: string
+      readonly copy: string
+      readonly location: { readonly object: string }
+    }[],
+    user: string,
+  ): Promise<void> {
+    await this.#append(
+      partition,
+      copies.map(({ copy }) => ({ topic: 'mail.folders', key: `${folder} ${copy}`, value: null })),
+    )
+    for (const { messageId, copy, location } of copies) {
+      await this.#ports.objects.remove(location.object)
+      if (folder === holdFolder.id) await this.#told(messageId, 'released', user, copy, nowhere)
+    }
   }
 
   /** Copies messages into a folder; gives their UIDs, in the order of `arriving`. */
@@ -163,7 +178,7 @@ export class Folders {
     const records: Appending[] = []
     for (const { messageId, bytes, flags, receivedAt, position, copy = randomUUID() } of arriving) {
       const isHeld = folder.folder === holdFolder.id
-      const key = isHeld ? `hold/${copy}.avro` : `folders/${folder.folder}/${copy}.avro`
+      const key = isHeld ? holdKey(copy) : `folders/${folder.folder}/${copy}.avro`
       const sha256 = createHash('sha256').update(bytes).digest()
       const packed = await packSegment(key, [
         {
