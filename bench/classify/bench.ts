@@ -1,31 +1,26 @@
-/** The classifier beside mailparser, which only takes a message apart: messages for each CPU-second of one core, in turns. */
-import { simpleParser } from 'mailparser'
+/** The classifier beside mailparser, which only takes a message apart: messages for each CPU-second of one core, in turns, each in a process of its own. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { demoMessage } from '#cli/demo-mail.ts'
 import { corpusMessages } from '#lib/testing/messages.ts'
-import { classify } from '#services/classify/classify.ts'
 import { median } from '../measure.ts'
 import { measureService } from './service.ts'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5)
-const passes = 4
+const exec = promisify(execFile)
+const rivals = { mailweir: 'Mailweir, classify', mailparser: 'mailparser, simpleParser' } as const
 
 export async function run(): Promise<string> {
   const corpus = corpusMessages()
   const messages =
     corpus?.map(({ content }) => content) ?? Array.from({ length: 281 }, (_, n) => Buffer.from(demoMessage(n).content))
   const what = corpus === null ? 'messages of our own' : 'the shared corpus'
-  const rivals: readonly (readonly [string, (message: Buffer) => unknown])[] = [
-    ['Mailweir, classify', (message) => classify(message)],
-    ['mailparser, simpleParser', (message) => simpleParser(message)],
-  ]
-  const found = new Map<string, number[]>(rivals.map(([name]) => [name, []]))
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, work] of rivals) {
-      const before = process.cpuUsage()
-      for (let pass = 0; pass < passes; pass++) for (const message of messages) await work(message)
-      const { user, system } = process.cpuUsage(before)
-      // The first round compiles.
-      if (round > 0) found.get(name)?.push((messages.length * passes * 1e6) / (user + system))
+  const found = new Map(Object.values(rivals).map((title) => [title, [] as number[]]))
+  for (let round = 0; round < rounds; round++) {
+    for (const [rival, title] of Object.entries(rivals)) {
+      const { stdout } = await exec(process.execPath, [join(import.meta.dirname, 'rival.ts'), rival])
+      found.get(title)?.push(Number(stdout))
     }
   }
   const rows = [...found].map(

@@ -46,7 +46,7 @@ export function decodeHeaderText(bytes: Uint8Array): string {
   const text = isAscii(bytes)
     ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
     : decodeText(bytes, '')
-  if (!encodedWord.test(text)) return text
+  if (!text.includes('=?') || !encodedWord.test(text)) return text
   try {
     return libmime.decodeWords(text)
   } catch {

@@ -45,6 +45,8 @@ export type Part = {
 
 const lf = 0x0a
 const cr = 0x0d
+const colon = 0x3a
+const nameMax = 200
 
 export function parseMime(bytes: Buffer): Part {
   return parsePart(bytes, 0, bytes.length, 0, { parts: 0 }, 'text/plain')
@@ -94,36 +96,34 @@ export function parseFields(
   let at = start
   const limit = Math.min(end, start + mimeLimits.headerBytes)
   // A "From " line of an mbox file in front of the header is not a field.
-  if (bytes.subarray(at, at + 5).toString('latin1') === 'From ') at = lineEnd(bytes, at, end)
+  if (bytes[at] === 0x46 && bytes.toString('latin1', at, at + 5) === 'From ') at = lineEnd(bytes, at, end)
   while (at < end) {
     if (bytes[at] === lf) return { fields, bodyStart: at + 1 }
     if (bytes[at] === cr && bytes[at + 1] === lf) return { fields, bodyStart: Math.min(end, at + 2) }
     let next = lineEnd(bytes, at, end)
     while (next < end && (bytes[next] === 0x20 || bytes[next] === 0x09)) next = lineEnd(bytes, next, end)
-    const colon = bytes.indexOf(0x3a, at)
-    const isField = colon > at && colon < next && colon - at <= 200 && isFieldName(bytes, at, colon)
-    if (!isField) return { fields, bodyStart: at }
+    const nameEnd = fieldNameEnd(bytes, at, next)
+    if (nameEnd === at) return { fields, bodyStart: at }
     if (fields.length < mimeLimits.fields && at < limit) {
-      fields.push({
-        name: bytes.toString('latin1', at, colon).trimEnd().toLowerCase(),
-        start: at,
-        end: next,
-        valueStart: colon + 1,
-      })
+      let valueStart = nameEnd + 1
+      while (bytes[valueStart - 1] !== colon) valueStart++
+      fields.push({ name: bytes.toString('latin1', at, nameEnd).toLowerCase(), start: at, end: next, valueStart })
     }
     at = next
   }
   return { fields, bodyStart: end }
 }
 
-function isFieldName(bytes: Buffer, start: number, end: number): boolean {
-  let at = end
-  while (at > start && bytes[at - 1] === 0x20) at--
-  for (let index = start; index < at; index++) {
-    const byte = bytes[index] ?? 0
-    if (byte <= 0x20 || byte >= 0x7f) return false
+/** Where the name of a field ends that starts at `start`; at `start`: this is no field. Spaces before the colon are obsolete, not wrong. */
+function fieldNameEnd(bytes: Buffer, start: number, end: number): number {
+  let at = start
+  for (; at < end && at - start <= nameMax; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte === colon || byte <= 0x20 || byte >= 0x7f) break
   }
-  return at > start
+  let behind = at
+  while (behind < end && bytes[behind] === 0x20) behind++
+  return behind < end && behind - start <= nameMax && bytes[behind] === colon ? at : start
 }
 
 /** Offset behind the line end of the line that starts at `at`. */
@@ -169,7 +169,7 @@ export function rawValue(bytes: Buffer, field: Field): Buffer {
 /** A field's body, unfolded (RFC 5322 section 2.2.3), trimmed, encoded words decoded. */
 export function fieldText(bytes: Buffer, field: Field): string {
   const raw = rawValue(bytes, field)
-  const unfolded = raw.includes(lf) ? Buffer.from(raw.toString('latin1').replace(/\r?\n/g, ''), 'latin1') : raw
+  const unfolded = raw.indexOf(lf) >= 0 ? Buffer.from(raw.toString('latin1').replace(/\r?\n/g, ''), 'latin1') : raw
   return decodeHeaderText(unfolded).trim()
 }
 

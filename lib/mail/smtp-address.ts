@@ -5,7 +5,7 @@ const pattern =
 
 /** The first address in a text; empty: none. */
 export function findAddress(text: string): string {
-  return pattern.exec(text)?.[0] ?? ''
+  return text.includes('@') ? (pattern.exec(text)?.[0] ?? '') : ''
 }
 
 /** An address without brackets, quotes around it, a `mailto:`, a source route or a dot behind it. */

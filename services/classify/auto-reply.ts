@@ -19,12 +19,23 @@ const subjectPattern = new RegExp(
   `^(?:(?:re|aw|sv|antw|tr|fw|fwd)\\s*:\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${replyWords}|(?:${absenceWords})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
   'iu',
 )
+/** What a responder thanks for: a person would quote what he answers. Words of a null reverse-path or of `Precedence: bulk` only. */
+const courtesyPattern =
+  /^(?:thank you|thanks|many thanks) for (?:your|contacting|e-?mailing|writing|getting)|^(?:vielen |herzlichen )?dank für (?:ihre?n?|deine?n?)|^merci (?:de|pour|d.avoir)|^gracias por (?:su|tu|contact|escrib)|^obrigad[oa] (?:por|pel[oa])|^grazie per (?:la|il|aver|averci)|^(?:hartelijk )?(?:be)?dankt? voor (?:uw|je)|^tack för (?:ditt|din)|^tak for din|^takk for (?:din|at)|^dziękujemy za|^děkujeme za|^спасибо за|お問い合わせありがとう|感谢您的|感謝您的/i
 const ticketPattern =
   /\b(?:ticket|case|request|anfrage|demande)\b[^\n]{0,40}(?:#|\bid\b|received|created|opened|erhalten|reçu)|\[#?[A-Z]*-?\d{4,}\]/i
 const challengePattern =
   /challenge|confirm (?:that )?you(?:r e-?mail| are)|(?:e-?mail|sender) (?:address )?verification|spamarrest|boxbe|sender authentication|please (?:verify|confirm)/i
 const movedPattern =
   /(?:no longer (?:work|with|employed)|has left|left the company|new e-?mail address|nicht mehr (?:für|bei|im unternehmen)|ne travaille plus|ya no trabaja|non lavora più|退職)/i
+
+function isCourtesy(sources: Sources): boolean {
+  const isFromMachine =
+    sources.envelope?.reversePath === '' ||
+    sources.header('return-path') === '<>' ||
+    /^(?:bulk|junk)$/i.test(sources.header('precedence'))
+  return isFromMachine && !sources.has('list-id') && courtesyPattern.test(sources.header('subject'))
+}
 
 export function readAutoReply(sources: Sources): AutoReply | null {
   const autoSubmitted = sources.header('auto-submitted').toLowerCase()
@@ -50,7 +61,8 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'field:precedence', 'precedence')
     else if (/vacation|autorespond|auto-?reply/i.test(sources.header('x-mailer')))
       evidence = sources.field('kind', 'field:x-mailer', 'x-mailer')
-    else if (subjectPattern.test(sources.header('subject'))) evidence = sources.field('kind', 'text:subject', 'subject')
+    else if (subjectPattern.test(sources.header('subject')) || isCourtesy(sources))
+      evidence = sources.field('kind', 'text:subject', 'subject')
     else if (
       autoSubmitted.startsWith('auto-generated') &&
       (sources.has('in-reply-to') || /^re:/i.test(sources.header('subject')))

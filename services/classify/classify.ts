@@ -17,11 +17,11 @@ import { type Notification, readNotification } from './notification.ts'
 import { readOptOut } from './opt-out.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
-import { readReport } from './report.ts'
+import { isDispositionPart, isRefusal, readReport } from './report.ts'
 import { Sources } from './sources.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.3.0'
+export const classifierVersion = '0.4.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
@@ -230,6 +230,8 @@ function bounceByForm(sources: Sources): Evidence | null {
   ) {
     return sources.field('kind', 'rfc6522:report-type', 'content-type')
   }
+  const refusal = sources.parts().find((part) => isDispositionPart(part) && isRefusal(sources, part))
+  if (refusal !== undefined) return sources.at('kind', 'rfc5429:refusal', refusal.start, refusal.bodyStart)
   if (sources.has('x-failed-recipients'))
     return sources.field('kind', 'field:x-failed-recipients', 'x-failed-recipients')
   return null

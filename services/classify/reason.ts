@@ -261,7 +261,7 @@ const closed = (text: string): string =>
 const plain = (text: string): string =>
   text
     .slice(0, textMax)
-    .replace(/\s+/g, ' ')
+    .replace(/[^\S ]\s*| \s+/g, ' ')
     .replace(/recipient address rejected: (?!access denied|undeliverable|unknown)/gi, ': ')
 
 /**

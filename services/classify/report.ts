@@ -2,7 +2,7 @@
  * Complaints and reports: ARF (RFC 5965), message disposition notifications (RFC 8098), DMARC aggregate reports (RFC 7489) and TLS
  * reports (RFC 8460).
  */
-import { decodeBody, headerText, partText } from '#lib/mail/mime.ts'
+import { decodeBody, headerText, type Part, partText } from '#lib/mail/mime.ts'
 import { groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
@@ -79,15 +79,21 @@ function addressesOfReturned(sources: Sources): string[] {
 const unique = (addresses: readonly string[]): string[] =>
   [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()].slice(0, 1_000)
 
+/**
+ * A delivery agent that refuses by a disposition notification (RFC 5429 section 2.2; Dovecot where a quota is exceeded): deleted
+ * without anybody having seen it, and the words say that it was rejected.
+ */
+export const isRefusal = (sources: Sources, part: Part): boolean =>
+  /^\s*automatic-action\/[^;]*;\s*deleted\b/i.test(
+    groupText(sources.bytes, parseGroups(sources.bytes, part).flat(), 'disposition'),
+  ) && /\b(?:rejected|refused)\b/i.test(`${sources.header('auto-submitted')} ${sources.notice().text.slice(0, 2_000)}`)
+
+export const isDispositionPart = ({ type }: Part): boolean =>
+  type === 'message/disposition-notification' || type === 'message/global-disposition-notification'
+
 function readDisposition(sources: Sources): Report | null {
-  const part = sources
-    .parts()
-    .find(
-      (candidate) =>
-        candidate.type === 'message/disposition-notification' ||
-        candidate.type === 'message/global-disposition-notification',
-    )
-  if (part === undefined) return null
+  const part = sources.parts().find(isDispositionPart)
+  if (part === undefined || isRefusal(sources, part)) return null
   const group = parseGroups(sources.bytes, part).flat()
   const address = findAddress(cleanAddress(withoutType(groupText(sources.bytes, group, 'final-recipient'))))
   return {

@@ -193,7 +193,9 @@ function finish(
       action,
       status,
       reply,
-      command: commandOf(`${draft.diagnostic}\n${draft.notice}`) || commandOf(draft.section),
+      command:
+        commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
+        commandOf(draft.section),
       host: draft.remoteMta || reporter,
       category: draft.category,
       texts: [draft.diagnostic, draft.notice, notice],

@@ -44,8 +44,13 @@ const verbs: Readonly<Record<string, Command>> = {
   '.': 'DATA',
 }
 
+/** A word of each phrase: what holds none of them tells no command, and is not read seven times. */
+const anyPhrase =
+  /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|>>>/i
+
 /** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
 export function commandOf(text: string): Command {
+  if (!anyPhrase.test(text)) return ''
   for (const [command, pattern] of phrases) if (pattern.test(text)) return command
   const [, verb = ''] = transcript[Symbol.matchAll](text.slice(0, 20_000)).next().value ?? []
   const [, alone = '', following = ''] = verb === '' ? (named.exec(text) ?? []) : []

@@ -113,11 +113,13 @@ export function readNotice(
     }
   }
   const summary = summaryLines(lines)
+  /** On which of them an address can stand. */
+  const mentions = lines.map((line) => line.includes('@'))
   let introduced: number | null = null
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
   const forms: ((line: string, index: number) => void)[] = [
     (line, index) => {
-      if (senderLine.test(line) || summary.has(index)) return
+      if (mentions[index] === false || senderLine.test(line) || summary.has(index)) return
       add(
         x400.exec(line)?.[1] ??
           (lineEnds.test(line) ? aloneOnLine.exec(line)?.[1] : undefined) ??
@@ -126,11 +128,13 @@ export function readNotice(
       )
     },
     (line, index) => {
-      if (summary.has(index)) return
+      if (mentions[index] === false || summary.has(index)) return
       for (const match of line.matchAll(named)) add(match[1], index)
       for (const match of line.matchAll(inSentence)) add(match[1], index)
     },
-    (line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index),
+    (line, index) => {
+      if (mentions[index]) add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)
+    },
     (line, index) => {
       introduced ??= lines.findIndex((each) => introduction.test(each))
       const isNear = introduced >= 0 && index > introduced && index < introduced + 20
@@ -138,12 +142,13 @@ export function readNotice(
       if (name !== undefined && domain !== '') add(`${name}@${domain}`, index)
     },
     (line, index) => {
-      if (summary.has(index)) return
+      if (mentions[index] === false || summary.has(index)) return
       // Whose mail was refused is no recipient.
       const rest = line.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
       if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
     },
     (line, index) => {
+      if (mentions[index] === false) return
       for (const address of (toLine.exec(line)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
     },
   ]
