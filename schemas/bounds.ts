@@ -21,6 +21,35 @@ export function endOf(type: avro.Type, bytes: Buffer, at: number): number {
   return walkOf(type)(bytes, at, 0)
 }
 
+/** One field of the record that starts at `at`; throws a RangeError where no such record can stand there. */
+export function readField(record: avro.Type, name: string, bytes: Buffer, at: number): unknown {
+  const { type, start } = findField(record, name, bytes, at)
+  return readValue(type, bytes, start).value
+}
+
+/** Such a field of the type `["null", "bytes"]`: a view into `bytes`, where `readField` copies. */
+export function viewBytes(record: avro.Type, name: string, bytes: Buffer, at: number): Buffer | null {
+  const { start } = findField(record, name, bytes, at)
+  const branch = readIndex(bytes, start, 2)
+  if (branch.value === 0) return null
+  const length = readLong(bytes, branch.end)
+  return bytes.subarray(length.end, lengthPrefixed(bytes, branch.end))
+}
+
+function findField(
+  record: avro.Type,
+  name: string,
+  bytes: Buffer,
+  at: number,
+): { readonly type: avro.Type; readonly start: number } {
+  let start = at
+  for (const { name: each, type } of (record as unknown as Shape).fields) {
+    if (each === name) return { type, start }
+    start = walkOf(type)(bytes, start, 1)
+  }
+  throw new RangeError(`there is no field ${name}`)
+}
+
 /** A value and where it ends; throws a RangeError, or what avsc throws. */
 export function readValue(
   type: avro.Type,
@@ -45,7 +74,7 @@ function walkOf(type: avro.Type): Walk {
 // avsc's types by their `typeName`, as far as they are looked at here.
 type Shape = {
   readonly typeName: string
-  readonly fields: readonly { readonly type: avro.Type }[]
+  readonly fields: readonly { readonly name: string; readonly type: avro.Type }[]
   readonly types: readonly avro.Type[]
   readonly itemsType: avro.Type
   readonly valuesType: avro.Type
@@ -55,6 +84,9 @@ type Shape = {
 
 function makeWalk(type: avro.Type): Walk {
   const shape = type as unknown as Shape
+  // Of a type that contains itself: they are known once it is walked.
+  let fields: readonly Walk[] | null = null
+  let branches: readonly Walk[] | null = null
   switch (shape.typeName) {
     case 'null':
       return (_bytes, at) => at
@@ -78,17 +110,19 @@ function makeWalk(type: avro.Type): Walk {
     case 'error':
       return (bytes, at, depth) => {
         if (depth > depthMax) throw new RangeError('nested too deeply')
+        fields ??= shape.fields.map((field) => walkOf(field.type))
         let end = at
-        for (const field of shape.fields) end = walkOf(field.type)(bytes, end, depth + 1)
+        for (const field of fields) end = field(bytes, end, depth + 1)
         return end
       }
     case 'union:wrapped':
     case 'union:unwrapped':
       return (bytes, at, depth) => {
-        const { value, end } = readIndex(bytes, at, shape.types.length)
-        const branch = shape.types[value]
+        branches ??= shape.types.map(walkOf)
+        const { value, end } = readIndex(bytes, at, branches.length)
+        const branch = branches[value]
         if (branch === undefined) throw new RangeError('no such branch of a union')
-        return walkOf(branch)(bytes, end, depth + 1)
+        return branch(bytes, end, depth + 1)
       }
     case 'array':
       return blocks((bytes, at, depth) => walkOf(shape.itemsType)(bytes, at, depth + 1))

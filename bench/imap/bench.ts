@@ -1,13 +1,17 @@
 /** The IMAP facade beside Dovecot: the same mail, the same client, in turns; and how long a replica takes to be there. */
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import { openFiles } from '#lib/objects/files.ts'
+import type { Objects } from '#lib/objects/objects.ts'
+import { openS3 } from '#lib/objects/s3.ts'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { packSegment } from '#lib/segments/segment.ts'
 import { dovecotMissing, dovecotUser, startDovecot } from '#lib/testing/dovecot.ts'
 import { rawRecord } from '#lib/testing/embedded.ts'
 import { listenSettings, startMailweir } from '#lib/testing/mailweir.ts'
+import { startMinio } from '#lib/testing/minio.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { openCodec } from '#schemas/codec.ts'
@@ -21,13 +25,14 @@ import { messageOf } from './mail.ts'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const count = Number(process.env['BENCH_MESSAGES'] ?? 100_000)
+const wanted = new RegExp(process.env['BENCH_SCENARIOS'] ?? '')
 const many = Number(process.env['BENCH_MANY'] ?? 1_000_000)
 const partitions = 4
 const mailbox = 'Bounces/Soft/2026-11-24'
 const receivedAt = Date.UTC(2026, 10, 24, 12)
 
 /** Fills a log and a store with so many messages; segments of 4,000, as quarantine makes them. */
-async function fill(folder: string, messages: number, bodies: number): Promise<void> {
+async function fill(folder: string, messages: number, bodies: number, also: Objects | null = null): Promise<void> {
   const log = openEmbeddedLog({
     path: join(folder, 'log.sqlite'),
     logger: silentLogger,
@@ -59,6 +64,7 @@ async function fill(folder: string, messages: number, bodies: number): Promise<v
     const key = `quarantine/bounces/2026-11-24/0-${from}.avro`
     const { bytes, locations } = await packSegment(key, records)
     if (stored) await objects.put(key, bytes)
+    if (stored) await also?.put(key, bytes)
     const values = ids.map((n, index) => {
       const record = records[index]
       const location = locations[index]
@@ -83,7 +89,10 @@ async function fill(folder: string, messages: number, bodies: number): Promise<v
   await objects.close()
 }
 
-async function facade(folder: string): Promise<Running & { readonly ms: number }> {
+async function facade(
+  folder: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Running & { readonly ms: number }> {
   const { ports, settings } = await listenSettings()
   const started = performance.now()
   const process = startMailweir(['imap'], {
@@ -94,6 +103,7 @@ async function facade(folder: string): Promise<Running & { readonly ms: number }
     IMAP_PASSWORD: dovecotUser.password,
     IMAP_SESSIONS_MAX: '2000',
     IMAP_SESSIONS_PER_ACCOUNT_MAX: '2000',
+    ...more,
   })
   await listens(ports.imap)
   return {
@@ -131,10 +141,32 @@ const questions: readonly (readonly [string, (round: number) => string])[] = [
 export async function run(): Promise<string> {
   using folder = temporaryFolder()
   using dovecotFolder = temporaryFolder()
-  await fill(folder.path, count, count)
+  using bucketFolder = temporaryFolder()
+  const minio = await startMinio()
+  const bucket = 'bench'
+  const inBucket = openS3({
+    ...minio,
+    credentials: minio,
+    bucket,
+    region: 'us-east-1',
+    encryption: null,
+    requestTimeoutMs: 30_000,
+  })
+  await inBucket.prepare()
+  await fill(folder.path, count, count, inBucket)
+  await inBucket.close()
+  cpSync(join(folder.path, 'log.sqlite'), join(bucketFolder.path, 'log.sqlite'))
   const ours = await facade(folder.path)
+  const fromBucket = await facade(bucketFolder.path, {
+    S3_ENDPOINT: minio.endpoint,
+    S3_BUCKET: bucket,
+    AWS_ACCESS_KEY_ID: minio.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: minio.secretAccessKey,
+  })
+  const select = `EXAMINE ${mailbox}`
   const servers: { name: string; client: Client; select: string }[] = [
-    { name: 'Mailweir', client: await loggedIn(ours.port), select: `EXAMINE ${mailbox}` },
+    { name: 'Mailweir', client: await loggedIn(ours.port), select },
+    { name: 'from MinIO', client: await loggedIn(fromBucket.port), select },
   ]
   const missing = dovecotMissing()
   const port = await freePort()
@@ -162,10 +194,15 @@ export async function run(): Promise<string> {
     const of = found.get(question) ?? new Map<string, number[]>()
     found.set(question, of.set(server, [...(of.get(server) ?? []), ms]))
   }
+  for (const { client, select } of servers) await client.ask(select)
   for (let round = 0; round < rounds; round++) {
-    for (const { name, client, select } of servers) note('EXAMINE', name, (await client.ask(select)).ms)
+    for (const { name, client, select } of servers)
+      if (name !== 'from MinIO') note('EXAMINE', name, (await client.ask(select)).ms)
     for (const [question, command] of questions) {
+      if (!wanted.test(question)) continue
       for (const { name, client } of servers) {
+        // Where bodies lie makes no other difference.
+        if (name === 'from MinIO' && !question.includes('bodies')) continue
         // Each round asks for other bodies: the first time they are read from the disk or, compressed, from its cache.
         if (round === 0 || question.includes('bodies')) {
           note(`${question}, the first time`, name, (await client.ask(command(round))).ms)
@@ -177,12 +214,14 @@ export async function run(): Promise<string> {
   const idle = await idleMemory(ours, dovecot?.pid ?? null, port)
   for (const { client } of servers) client.end()
   await ours.stop()
+  await fromBucket.stop()
+  await minio.stop()
   await dovecot?.stop()
   const rows = [...found].map(([question, of]) => {
     const cell = (name: string): string => (of.has(name) ? median(of.get(name) ?? []).toFixed(1) : '')
-    return `| ${question} | ${cell('Mailweir')} | ${cell('Dovecot')} |`
+    return `| ${question} | ${cell('Mailweir')} | ${cell('from MinIO')} | ${cell('Dovecot')} |`
   })
-  return `A mailbox of ${count} messages, milliseconds\n\n| | Mailweir | Dovecot |\n| --- | --- | --- |\n${rows.join('\n')}\n\n${idle}\n\n${await million()}`
+  return `A mailbox of ${count} messages, milliseconds\n\n| | Mailweir | from MinIO | Dovecot |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n\n${idle}\n\n${await million()}`
 }
 
 /** 500 more sessions that have the mailbox open and are silent. */

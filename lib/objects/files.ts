@@ -4,7 +4,7 @@
  * lifecycle rules by the time of modification, as a bucket would: at most once a day's worth late by `sweepMs`.
  */
 import { randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { closeSync, createReadStream, createWriteStream, openSync, readSync } from 'node:fs'
 import { link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -23,12 +23,33 @@ export type FilesOptions = {
 const sweepMs = 10 * 60_000
 const dayMs = 86_400_000
 const temporaryFolder = '.tmp'
+/**
+ * So much of a file is read where we are, as SQLite does: from the system's cache that takes 10 µs, where four turns through the pool of
+ * threads take 200.
+ */
+const hereBytesMax = 256 * 1024
 const rulesFile = '.lifecycle.json'
 /** A temporary file so old belongs to a process that died. */
 const temporaryMs = 24 * 3_600_000
 
 export function openFiles(options: FilesOptions): FilesObjects {
   return new FilesObjects(options)
+}
+
+function readHere(path: string, { offset, length }: ByteRange): Buffer {
+  const file = openSync(path, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(length)
+    let filled = 0
+    while (filled < length) {
+      const read = readSync(file, buffer, filled, length - filled, offset + filled)
+      if (read === 0) break
+      filled += read
+    }
+    return buffer.subarray(0, filled)
+  } finally {
+    closeSync(file)
+  }
 }
 
 export class FilesObjects implements Objects {
@@ -123,6 +144,7 @@ export class FilesObjects implements Objects {
     return guard(async () => {
       try {
         if (range === undefined) return await readFile(path)
+        if (range.length <= hereBytesMax) return readHere(path, range)
         const file = await open(path, 'r')
         try {
           const { size } = await file.stat()

@@ -11,10 +11,11 @@ import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, zstdCompress } from 'node:zlib'
 import avro from 'avsc'
+import { LRUCache } from 'lru-cache'
 import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { unpackZstd } from '#lib/runtime/zstd.ts'
-import { endOf, readValue } from '#schemas/bounds.ts'
+import { endOf, readField, readValue, viewBytes } from '#schemas/bounds.ts'
 import { schemaText, typeOf } from '#schemas/codec.ts'
 import type { Location, Segment } from '#schemas/types.ts'
 
@@ -126,17 +127,40 @@ class Block {
   readonly #count: number
   /** Where the records start, as far as anybody has looked. */
   readonly #starts = [0]
+  /** Whose bytes were asked for. */
+  readonly #read = new Set<number>()
 
   constructor(raw: Buffer, count: number) {
     this.raw = raw
     this.#count = count
   }
 
-  record(index: number): Segment {
+  #start(index: number): number {
     if (index < 0 || index >= this.#count) throw new Error('the block has fewer records')
     const type = typeOf('segment')
     while (this.#starts.length <= index) this.#starts.push(endOf(type, this.raw, this.#starts.at(-1) ?? 0))
-    return readValue(type, this.raw, this.#starts[index] ?? 0).value as Segment // What the schema of segments reads.
+    return this.#starts[index] ?? 0
+  }
+
+  record(index: number): Segment {
+    return readValue(typeOf('segment'), this.raw, this.#start(index)).value as Segment // What the schema of segments reads.
+  }
+
+  /** What a message needs of its record, without the rest; its bytes are a view into the block. */
+  content(index: number): Pick<Segment, 'bytes' | 'claim'> {
+    const type = typeOf('segment')
+    const bytes = viewBytes(type, 'bytes', this.raw, this.#start(index))
+    const claim = bytes === null ? (readField(type, 'claim', this.raw, this.#start(index)) as Segment['claim']) : null
+    this.#read.add(index)
+    return { bytes, claim }
+  }
+
+  /** Those that were asked for. */
+  *read(): Generator<[number, Buffer]> {
+    for (const index of this.#read) {
+      const { bytes } = this.content(index)
+      if (bytes !== null && bytes.length <= keptBytesMax) yield [index, bytes]
+    }
   }
 }
 
@@ -146,31 +170,108 @@ const corrupt = (key: string, cause: unknown): MailweirError =>
     fields: { key },
   })
 
-/** Reads single messages out of segments, with a cache of blocks bounded by bytes. */
+/** A message so large is not kept alone. */
+const keptBytesMax = 64 * 1024
+/** Blocks that one ranged read brings, when they stand side by side. */
+const runBlocksMax = 16
+
+/** What an entry of a cache takes beside its bytes. */
+const entryBytes = 512
+
+const keyOf = ({ object, blockOffset }: Location): string => `${object} ${blockOffset}`
+
+/**
+ * Reads single messages out of segments, with a cache bounded by bytes: three quarters of it are blocks, the rest the messages that were
+ * read of blocks which had to go, since whoever has read a message asks for it again.
+ */
 export class SegmentReader {
   readonly #objects: Objects
-  readonly #bytesMax: number
-  readonly #blocks = new Map<string, { block: Promise<Block | null>; bytes: number }>()
-  #bytes = 0
+  readonly #blocks: LRUCache<string, { readonly block: Promise<Block | null>; readonly known: Block | null }>
+  readonly #messages: LRUCache<string, Buffer>
 
   constructor(objects: Objects, bytesMax: number) {
     this.#objects = objects
-    this.#bytesMax = bytesMax
+    const messagesBytesMax = Math.ceil(bytesMax / 4)
+    this.#messages = new LRUCache({
+      maxSize: messagesBytesMax,
+      sizeCalculation: ({ length }) => length + entryBytes,
+    })
+    this.#blocks = new LRUCache({
+      maxSize: bytesMax - messagesBytesMax,
+      // What is on its way is as large as a block is meant to be.
+      sizeCalculation: ({ known }) => entryBytes + (known === null ? blockBytes : known.raw.length),
+      dispose: ({ known }, key, why) => {
+        if (why !== 'evict') return
+        // A copy, so that the rest of the block goes.
+        for (const [index, bytes] of known?.read() ?? []) this.#messages.set(`${key} ${index}`, Buffer.from(bytes))
+      },
+    })
+  }
+
+  /**
+   * Loads the blocks of these, in the order in which they will be asked for, if they are not here; those that stand side by side come
+   * by one ranged read. Whoever asks for the messages waits for them and hears of errors.
+   */
+  ahead(locations: readonly Location[]): void {
+    let run: Location[] = []
+    for (const location of locations) {
+      const key = keyOf(location)
+      const last = run.at(-1)
+      if (this.#blocks.has(key) || this.#messages.has(`${key} ${location.recordIndex}`)) continue
+      if (last !== undefined && keyOf(last) === key) continue
+      const follows =
+        last !== undefined &&
+        last.object === location.object &&
+        last.blockOffset + last.blockLength === location.blockOffset
+      if (run.length > 0 && (!follows || run.length >= runBlocksMax)) {
+        this.#load(run)
+        run = []
+      }
+      run.push(location)
+    }
+    if (run.length > 0) this.#load(run)
+  }
+
+  /** Blocks of one object that stand side by side. */
+  #load(run: readonly Location[]): void {
+    const [first] = run
+    if (first === undefined) return
+    const length = run.reduce((sum, { blockLength }) => sum + blockLength, 0)
+    const bytes = this.#objects.get(first.object, { offset: first.blockOffset, length })
+    for (const location of run) {
+      const key = keyOf(location)
+      const from = location.blockOffset - first.blockOffset
+      const block = bytes.then(async (all) => {
+        if (all === null) {
+          this.#blocks.delete(key)
+          return null
+        }
+        const { raw, count } = await unpackBlock(all.subarray(from, from + location.blockLength)).catch(
+          (error: unknown) => {
+            throw corrupt(location.object, error)
+          },
+        )
+        const known = new Block(raw, count)
+        // It may have been put aside meanwhile.
+        if (this.#blocks.has(key)) this.#blocks.set(key, { block, known })
+        return known
+      })
+      block.catch(() => this.#blocks.delete(key))
+      this.#blocks.set(key, { block, known: null })
+    }
+  }
+
+  async #block(location: Location): Promise<Block | null> {
+    const key = keyOf(location)
+    const entry = this.#blocks.get(key)
+    if (entry !== undefined) return entry.known ?? entry.block
+    this.#load([location])
+    return this.#blocks.get(key)?.block ?? null
   }
 
   /** The record at a location; null: the object is not there any more. */
   async record(location: Location): Promise<Segment | null> {
-    const key = `${location.object} ${location.blockOffset}`
-    let entry = this.#blocks.get(key)
-    if (entry !== undefined) {
-      // The most recently used are last.
-      this.#blocks.delete(key)
-      this.#blocks.set(key, entry)
-    } else {
-      entry = { block: this.#load(location, key), bytes: 0 }
-      this.#blocks.set(key, entry)
-    }
-    const block = await entry.block
+    const block = await this.#block(location)
     try {
       return block === null ? null : block.record(location.recordIndex)
     } catch (error) {
@@ -178,45 +279,23 @@ export class SegmentReader {
     }
   }
 
-  async #load(location: Location, key: string): Promise<Block | null> {
+  /** The exact bytes of a message; null: no longer stored. */
+  async message(location: Location): Promise<Buffer | null> {
+    const kept = this.#messages.get(`${keyOf(location)} ${location.recordIndex}`)
+    if (kept !== undefined) return kept
+    const block = await this.#block(location)
+    if (block === null) return null
     try {
-      const block = await this.#objects.get(location.object, {
-        offset: location.blockOffset,
-        length: location.blockLength,
-      })
-      if (block === null) {
-        this.#blocks.delete(key)
-        return null
-      }
-      const { raw, count } = await unpackBlock(block).catch((error: unknown) => {
-        throw corrupt(location.object, error)
-      })
-      const bytes = raw.length + 512
-      const entry = this.#blocks.get(key)
-      if (entry !== undefined) {
-        entry.bytes = bytes
-        this.#bytes += bytes
-        for (const [old, { bytes: oldBytes }] of this.#blocks) {
-          if (this.#bytes <= this.#bytesMax || old === key) break
-          this.#blocks.delete(old)
-          this.#bytes -= oldBytes
-        }
-      }
-      return new Block(raw, count)
+      const { bytes, claim } = block.content(location.recordIndex)
+      return bytes ?? (await this.bytesOf({ bytes, claim }))
     } catch (error) {
-      this.#blocks.delete(key)
-      throw error
+      if (error instanceof MailweirError) throw error
+      throw corrupt(location.object, error)
     }
   }
 
-  /** The exact bytes of a message; null: no longer stored. */
-  async message(location: Location): Promise<Buffer | null> {
-    const record = await this.record(location)
-    return record === null ? null : this.bytesOf(record)
-  }
-
   /** The exact bytes of a record that was read; null: its claim is no longer stored. */
-  async bytesOf({ bytes, claim }: Segment): Promise<Buffer | null> {
+  async bytesOf({ bytes, claim }: Pick<Segment, 'bytes' | 'claim'>): Promise<Buffer | null> {
     return bytes ?? (claim === null ? null : this.#objects.get(claim.key))
   }
 }

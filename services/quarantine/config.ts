@@ -79,7 +79,7 @@ export const imapSettings = {
     unit: 'bytes',
     min: 1_048_576,
     max: 68_719_476_736,
-    meaning: 'cache of segment blocks',
+    meaning: 'cache of blocks of segments, and of messages that were read',
   }),
 } as const
 

@@ -96,6 +96,53 @@ export const toEntry = (row: Row): Entry => ({
   sha256: row['sha256'] instanceof Uint8Array ? Buffer.from(row['sha256']) : null,
 })
 
+/** What an entry is without its header: SQLite reads the first columns of a row without the rest of it. */
+export const bareColumns =
+  'uid, message_id, copy, size, received_at, flags, modseq, object, block_offset, block_length, record_index'
+export type BareRow = readonly [
+  uid: number,
+  messageId: string,
+  copy: string,
+  size: number,
+  receivedAt: number,
+  flags: string,
+  modseq: number,
+  object: string,
+  blockOffset: number,
+  blockLength: number,
+  recordIndex: number,
+]
+
+const noBytes = Buffer.alloc(0)
+
+export const toBareEntry = ([
+  uid,
+  messageId,
+  copy,
+  size,
+  receivedAt,
+  flags,
+  modseq,
+  object,
+  blockOffset,
+  blockLength,
+  recordIndex,
+]: BareRow): Entry => ({
+  uid,
+  messageId,
+  copy,
+  size,
+  receivedAt,
+  flags: flags === '' ? [] : flags.split(' '),
+  modseq,
+  location: { object, blockOffset, blockLength, recordIndex },
+  header: noBytes,
+  structure: '',
+  envelope: '',
+  preview: '',
+  sha256: null,
+})
+
 /** The messages of a mailbox stand together, in the order of their UIDs: a listing reads one page after the other. */
 export const keyOf = (mailbox: number, uid: number): number => mailbox * 2 ** 32 + uid
 

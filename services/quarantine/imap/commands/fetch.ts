@@ -1,5 +1,7 @@
 /** FETCH: RFC 9051 section 6.4.5; CHANGEDSINCE and VANISHED of RFC 7162, PARTIAL of RFC 9394, BINARY of RFC 3516. */
 import { decodeBody, type Part, parseFields, parseMime } from '#lib/mail/mime.ts'
+import type { SegmentReader } from '#lib/segments/segment.ts'
+import type { Location } from '#schemas/types.ts'
 import { indexedFields } from '../../archive/entry.ts'
 import { firstFrom } from '../../mailbox/roster.ts'
 import type { Entry } from '../../mailbox/view.ts'
@@ -14,11 +16,11 @@ import type { Command } from './command.ts'
 import { readSet, selectedOf } from './messages.ts'
 
 /** Entries read from the view at once. */
-const entriesMax = 256
+const entriesMax = 512
 /** Responses are gathered up to so many bytes before they are written. */
 const writeBytes = 65_536
-/** Messages that are read ahead of the one that is sent. */
-const readAhead = 8
+/** Blocks of the archive that are read ahead of the message that is sent: 2 MiB. */
+const readAhead = 16
 const binaryBytesMax = 32 * 1024 * 1024
 
 type Modifiers = { changedSince: number; vanished: boolean; partial: readonly [number, number] | null }
@@ -87,6 +89,47 @@ export function vanished({ roster, mailbox }: Selected, set: Parameters<typeof m
   }
   return missingText(set, next, mailbox.uidNext - 1)
 }
+
+/** Has the blocks loaded of the messages that come next. */
+class Ahead {
+  readonly #reader: Pick<SegmentReader, 'ahead'>
+  /** Of each block the first message that is wanted. */
+  readonly #blocks: { readonly n: number; readonly location: Location }[] = []
+  #passed = 0
+  #asked = 0
+
+  constructor(reader: Pick<SegmentReader, 'ahead'>, locations: readonly Location[]) {
+    this.#reader = reader
+    for (const [n, location] of locations.entries()) {
+      const last = this.#blocks.at(-1)?.location
+      if (last?.object !== location.object || last.blockOffset !== location.blockOffset)
+        this.#blocks.push({ n, location })
+    }
+  }
+
+  /** Message `n` is the next that is sent. */
+  reach(n: number): void {
+    while ((this.#blocks[this.#passed]?.n ?? n + 1) <= n) this.#passed++
+    if (this.#asked - this.#passed >= readAhead / 2) return
+    const next = this.#blocks.slice(this.#asked, this.#passed + readAhead)
+    this.#asked += next.length
+    if (next.length > 0) this.#reader.ahead(next.map(({ location }) => location))
+  }
+}
+
+/** Whether an item needs a message's bytes: of a header the index has some fields. */
+const isOfBody = (item: FetchItem): boolean =>
+  item.kind === 'BINARY' || (item.kind === 'SECTION' && !isIndexed(item.section))
+const isIndexed = ({
+  text,
+  part,
+  fields,
+}: {
+  text: string
+  part: readonly number[]
+  fields: readonly string[]
+}): boolean =>
+  text === 'HEADER.FIELDS' && part.length === 0 && fields.every((name) => indexedFields.has(name.toLowerCase()))
 
 class Fetching {
   readonly #session: Session
@@ -252,33 +295,20 @@ class Fetching {
   async #whole(indexes: readonly number[]): Promise<void> {
     const { mailbox, uids } = this.#selected
     const { view, reader } = this.#session.ports
-    const first = uids[indexes[0] ?? 0] ?? 0
-    const last = uids[indexes.at(-1) ?? 0] ?? 0
-    const spread = (indexes.at(-1) ?? 0) - (indexes[0] ?? 0) + 1
-    const entries = new Map<number, Entry>()
-    if (spread <= indexes.length * 4) {
-      for (const entry of view.entries(mailbox.id, first, last, spread * 2)) entries.set(entry.uid, entry)
-    } else {
-      for (const index of indexes) {
-        const entry = view.entry(mailbox.id, uids[index] ?? 0)
-        if (entry !== null) entries.set(entry.uid, entry)
-      }
-    }
+    const isBare = this.#items.every((item) => inMemory.has(item.kind) || item.kind === 'EMAILID' || isOfBody(item))
+    const named = indexes.map((index) => uids[index] ?? 0)
+    const found = isBare ? view.bareEntriesOf(mailbox.id, named) : view.entriesOf(mailbox.id, named)
+    const entries = new Map(found.map((entry) => [entry.uid, entry]))
     const wanted = indexes.flatMap((index) => {
       const at = this.#at(index)
       const entry = entries.get(uids[index] ?? 0)
       return at < 0 || entry === undefined ? [] : [{ index, at, entry }]
     })
-    const needsBytes = this.#items.some((item) => item.kind === 'SECTION' || item.kind === 'BINARY')
-    const ahead: Promise<unknown>[] = []
+    const needsBytes = this.#items.some(isOfBody)
+    const ahead = new Ahead(reader, needsBytes ? wanted.map(({ entry }) => entry.location) : [])
     const seen: { entry: Entry; flags: readonly string[] }[] = []
     for (const [n, { index, at, entry }] of wanted.entries()) {
-      if (needsBytes) {
-        for (let next = ahead.length; next < Math.min(wanted.length, n + readAhead); next++) {
-          const location = wanted[next]?.entry.location
-          ahead.push(location === undefined ? Promise.resolve() : reader.record(location).catch(() => null))
-        }
-      }
+      ahead.reach(n)
       const told = await this.#one(entry, at)
       if (told === null) {
         this.#failed++
@@ -374,13 +404,8 @@ class Fetching {
         }
         case 'SECTION': {
           const { section } = item
-          const fromIndex =
-            section.text === 'HEADER.FIELDS' &&
-            section.part.length === 0 &&
-            entry.header.length > 0 &&
-            section.fields.every((name) => indexedFields.has(name.toLowerCase()))
           let data: Buffer | null
-          if (fromIndex) {
+          if (entry.header.length > 0 && isIndexed(section)) {
             data = fieldsOf(entry.header, parseFields(entry.header, 0, entry.header.length), section.fields, true)
           } else if (section.part.length === 0 && section.text === '') {
             data = await content()
