@@ -152,6 +152,11 @@ export const keysOf = (mailbox: number, from = 0, to = 0xffffffff): [number, num
   keyOf(mailbox, Math.min(to, 0xffffffff)),
 ]
 
+/** Condition on a parameter that `keysText` makes. */
+export const amongKeys = 'key IN (SELECT value FROM json_each(?))'
+export const keysText = (mailbox: number, uids: readonly number[]): string =>
+  JSON.stringify(uids.map((uid) => keyOf(mailbox, uid)))
+
 export const mailboxUpsert = `INSERT INTO mailboxes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   name = excluded.name, subscribed = excluded.subscribed, messages = excluded.messages, unseen = excluded.unseen,
   bytes = excluded.bytes, uid_next = excluded.uid_next, modseq = excluded.modseq, expires_from = excluded.expires_from`

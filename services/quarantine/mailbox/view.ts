@@ -13,12 +13,14 @@ import type { Folder, Index, Location } from '#schemas/types.ts'
 import { holdFolder } from './folders.ts'
 import { Roster } from './roster.ts'
 import {
+  amongKeys,
   type BareRow,
   bareColumns,
   type Changing,
   type Entry,
   keyOf,
   keysOf,
+  keysText,
   type Mailbox,
   mailboxRow,
   mailboxUpsert,
@@ -438,12 +440,10 @@ export class MailboxView {
     return this.#db.prepare('SELECT 1 FROM messages WHERE mailbox = ? AND copy = ?').get(mailbox, copy) !== undefined
   }
 
-  /** Entries between two UIDs, both included, ascending; at most `limit`. */
-  entries(mailbox: number, from: number, to: number, limit: number): Entry[] {
-    return this.#db
-      .prepare('SELECT * FROM messages WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?')
-      .all(...keysOf(mailbox, from, to), limit)
-      .map(toEntry)
+  /** All entries of a mailbox, ascending. */
+  entries(mailbox: number): Entry[] {
+    const statement = this.#db.prepare('SELECT * FROM messages WHERE key BETWEEN ? AND ? ORDER BY key')
+    return statement.all(...keysOf(mailbox)).map(toEntry)
   }
 
   /** Those entries of so many UIDs that are there. One question for all: SQLite answers it in the time of two. */
@@ -489,10 +489,6 @@ export class MailboxView {
     this.#db.close()
   }
 }
-
-const amongKeys = 'key IN (SELECT value FROM json_each(?))'
-const keysText = (mailbox: number, uids: readonly number[]): string =>
-  JSON.stringify(uids.map((uid) => keyOf(mailbox, uid)))
 
 const isUnseen = (flags: string): boolean => !/(?:^| )\\Seen(?: |$)/.test(flags)
 

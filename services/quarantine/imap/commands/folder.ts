@@ -228,8 +228,7 @@ const create: Command = {
   },
 }
 
-const entriesOfFolder = (session: Session, { id, messages }: Mailbox): Entry[] =>
-  session.ports.view.entries(id, 0, 0xffffffff, messages)
+const entriesOfFolder = (session: Session, { id }: Mailbox): Entry[] => session.ports.view.entries(id)
 
 const remove: Command = {
   state: 'authenticated',
