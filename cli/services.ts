@@ -1,7 +1,10 @@
 /** Each service by its name: how to start it from the settings and the ports. A process loads only what it starts. */
 import { join } from 'node:path'
+import { MailweirError } from '#lib/runtime/errors.ts'
 import type { HealthAnswer } from '#lib/runtime/health.ts'
+import type { Logger } from '#lib/runtime/logger.ts'
 import type { Values } from '#lib/runtime/settings.ts'
+import type { RouteView } from '#services/console/app.ts'
 import type { Ports } from './ports.ts'
 import type { serviceSettings } from './settings.ts'
 
@@ -50,6 +53,35 @@ export const start = {
       viewPath: join(config.dataDir, 'views', 'console.sqlite'),
       groups,
       health,
+      routes: await routesOf(config.routes, ports.logger),
+      replay: async (range, signal) => {
+        const { replay } = await import('#services/classify/replay.ts')
+        const { checkClassify, classifyOptions } = await import('#services/classify/config.ts')
+        // What a console cannot read of it is no reason not to start.
+        const [problem] = checkClassify(config)
+        if (problem !== undefined) throw new MailweirError('SETTINGS_WRONG', problem.line)
+        return replay({ ...range, classify: classifyOptions(config) }, ports, () => {}, signal)
+      },
     })
   },
 }
+
+/** What a person may see of the routes. */
+async function routesOf(given: string, logger: Logger): Promise<readonly RouteView[]> {
+  const { readRoutes } = await import('#services/forward/routes/config.ts')
+  const { routeGroup } = await import('#services/forward/routes/rules.ts')
+  const { routes, problems } = readRoutes(given)
+  if (problems.length > 0) logger.warn({ event: 'console.routes-unknown', problems }, 'the routes cannot be shown')
+  return (problems.length > 0 ? [] : routes).map(({ name, when, to }) => ({
+    name,
+    group: routeGroup(name),
+    when,
+    kind: to.kind,
+    // Some services ask for a token in the query of an address.
+    to:
+      to.kind === 'webhook' ? [to.url.replace(/[?#].*$/s, '').replace(/\/\/[^/@]*@/, '//')] : to.hosts.map(withoutUser),
+    isSigned: to.kind === 'webhook' && to.secret !== '',
+  }))
+}
+
+const withoutUser = (host: string): string => host.replace(/\/\/[^/@]*@/, '//')

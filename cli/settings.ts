@@ -37,7 +37,8 @@ export const serviceSettings = {
   routes: { ...portSettings, ...relaySettings, ...routesSettings },
   quarantine: { ...portSettings, ...quarantineSettings },
   imap: { ...portSettings, ...imapSettings },
-  console: { ...portSettings, ...consoleSettings },
+  // What a replay goes by, and the routes that it shows.
+  console: { ...portSettings, ...classifySettings, ...routesSettings, ...consoleSettings },
 } as const
 
 export const upSettings = {
@@ -72,8 +73,8 @@ export const sections: readonly Section[] = [
   { title: 'Ingest', readBy: 'ingest, up', settings: ingestSettings },
   { title: 'Sending', readBy: 'forward, routes, up', settings: relaySettings },
   { title: 'Forward', readBy: 'forward, up', settings: forwardOnlySettings },
-  { title: 'Routes', readBy: 'routes, up', settings: routesSettings },
-  { title: 'Classify', readBy: 'classify, replay, up', settings: classifySettings },
+  { title: 'Routes', readBy: 'routes, console, up', settings: routesSettings },
+  { title: 'Classify', readBy: 'classify, replay, console, up', settings: classifySettings },
   { title: 'Quarantine', readBy: 'quarantine, up', settings: quarantineSettings },
   { title: 'IMAP', readBy: 'imap, up', settings: imapSettings },
   { title: 'Console', readBy: 'console, up', settings: consoleSettings },

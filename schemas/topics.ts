@@ -101,6 +101,8 @@ export const topics = [
 
 /** What one run of `mailweir replay` writes. */
 export const replayTopic = (name: string): string => `mail.replay.${name}`
+/** What it came to. */
+export const replayKey = (name: string): string => `replays/${name}.json`
 export const replayRetentionDays = 7
 
 export const fewPartitions = 2

@@ -54,6 +54,13 @@ describe('the page', {
       DATA_DIR: join(folder.path, 'data'),
       SEGMENT_MS: '100',
       LEGACY_SMTP: legacy.url,
+      ROUTES: JSON.stringify([
+        {
+          name: 'crm',
+          when: { kind: 'no-such-kind' },
+          to: { webhook: 'https://user:hush@crm.example/hook?token=hush', secret: 'hush' },
+        },
+      ]),
     })
     await whenReady(mailweir, ports.console)
     await sendAll(ports.smtp, [...testMessages(24), ...attacks.map(attack)])
@@ -198,6 +205,38 @@ describe('the page', {
     assert.deepEqual(problems, [])
   })
 
+  it('replays mail, tells what would change, and shows the routes without their secrets', async () => {
+    await go('replays', 'Replays')
+    await page.locator('#replay input[name=name]').fill('by-page')
+    await page.locator('#replay input[name=from]').fill('2020-01-01T00:00')
+    await page.locator('#replay button').click()
+    const row = page.locator('#replays tr', { hasText: 'by-page' })
+    await row.waitFor()
+    // As many as came in, and the same rules say the same.
+    assert.deepEqual((await row.locator('td').allTextContents()).slice(3, 5), ['31', '0'])
+    await row.locator('a').click()
+    await page.getByRole('heading', { name: 'What by-page would say otherwise' }).waitFor()
+    await page.locator('#replay input[name=name]').fill('by-page')
+    await page.locator('#replay input[name=from]').fill('2020-01-01T00:00')
+    await page.locator('#replay button').click()
+    await page.getByRole('alert').filter({ hasText: 'There is a replay of this name' }).waitFor()
+    problems.length = 0 // Chromium says that the request was refused.
+    await go('routes', 'Routes')
+    await page.locator('#routes tr', { hasText: 'kind no-such-kind' }).filter({ hasText: 'signed' }).waitFor()
+    const shown = (await page.locator('#routes').textContent()) ?? ''
+    assert.ok(shown.includes('https://crm.example/hook') && !shown.includes('hush'), shown)
+    assert.deepEqual(problems, [])
+  })
+
+  it('shows the last hour by minute, and compares with what a person chooses', async () => {
+    await go('', 'Overview')
+    await page.locator('select[name=hours]').selectOption('1')
+    await page.locator('figure svg[aria-label*="in one minute"]').waitFor()
+    await page.locator('select[name=against]').selectOption('week')
+    await page.locator('#kinds tr', { hasText: 'bounce' }).filter({ hasText: 'new' }).waitFor()
+    assert.deepEqual(problems, [])
+  })
+
   it('suppresses what bounced, lets a person lift it and add another', async () => {
     await go('suppressions', 'Suppressions')
     const row = page.locator('#suppressions tr', { hasText: 'hurt@victim.example' })
@@ -240,6 +279,8 @@ describe('the page', {
         ['campaigns', 'Campaigns'],
         ['suppressions', 'Suppressions'],
         ['dead-letters', 'Dead letters'],
+        ['replays', 'Replays'],
+        ['routes', 'Routes'],
         ['retention', 'Retention'],
         ['audit', 'Audit'],
       ] as const) {

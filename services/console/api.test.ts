@@ -1,41 +1,20 @@
 /** The API of the console: suppressions, the audit, roles, what other sites may not do, and its own description. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readSettings } from '#lib/runtime/settings.ts'
+import { startTestConsole } from '#lib/testing/console.ts'
 import { openTestPorts, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
 import { event } from '#schemas/events.ts'
 import { pseudonymOf } from '#schemas/pseudonym.ts'
 import type { Event } from '#schemas/types.ts'
 import { erase } from '#services/quarantine/archive/erase.ts'
-import { consoleSettings } from './config.ts'
-import { startConsole } from './service.ts'
 
 const tokens = [
   { name: 'eve', role: 'viewer', token: 'viewer-token-0123456789' },
   { name: 'otto', role: 'operator', token: 'operator-token-0123456789' },
 ]
 
-async function start(ports: TestPorts, more: Record<string, string> = {}) {
-  const config = readSettings('test', consoleSettings, { environment: { CONSOLE_LISTEN: '127.0.0.1:0', ...more } })
-  const service = startConsole(config, {
-    ...ports,
-    viewPath: '',
-    groups: { forward: 'forward', classify: 'classify', quarantine: 'quarantine' },
-    health: async () => null,
-  })
-  await service.ready
-  const base = `http://127.0.0.1:${service.port}`
-  return {
-    base,
-    ask: (path: string, options: RequestInit = {}) => fetch(`${base}${path}`, options),
-    json: async (path: string, options: RequestInit = {}) => {
-      const response = await fetch(`${base}${path}`, options)
-      return { status: response.status, body: (await response.json()) as Record<string, never> }
-    },
-    [Symbol.asyncDispose]: () => service.stop(),
-  }
-}
+const start = (ports: TestPorts, environment: Record<string, string> = {}) => startTestConsole(ports, { environment })
 
 const tell = (ports: TestPorts, n: number, given: Partial<Event>) =>
   ports.log.append('mail.events', {

@@ -20,13 +20,27 @@ import { letterRoutes } from './api/letters.ts'
 import { messageRoutes } from './api/messages.ts'
 import type { NamedMessage } from './api/named.ts'
 import { overviewRoutes } from './api/overview.ts'
+import { replayRoutes } from './api/replays.ts'
 import { suppressionRoutes } from './api/suppressions.ts'
 import { wordRoutes } from './api/words.ts'
 import type { Token } from './config.ts'
 import type { Ledger } from './ledger.ts'
+import type { Replays } from './replays.ts'
 import type { SampleStore } from './samples.ts'
 import type { SuppressionBook } from './suppressions/book.ts'
 import type { EventView } from './view/view.ts'
+
+/** A route as it is set, without its secret. */
+export type RouteView = {
+  readonly name: string
+  /** Its consumer group. */
+  readonly group: string
+  readonly when: Readonly<Record<string, readonly string[]>>
+  /** A webhook's address without its query, or the hosts. */
+  readonly to: readonly string[]
+  readonly kind: 'webhook' | 'smtp'
+  readonly isSigned: boolean
+}
 
 export type AppPorts = {
   readonly view: EventView
@@ -57,6 +71,8 @@ export type AppPorts = {
     detail: string,
   ): Promise<void>
   readonly samples: SampleStore
+  readonly replays: Pick<Replays, 'list' | 'start' | 'changes'>
+  readonly routes: readonly RouteView[]
   /** The signed records of erasures, as they were written. */
   erasures(): Promise<readonly unknown[]>
   health(path: string): Promise<HealthAnswer | null>
@@ -117,6 +133,7 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
     suppressionRoutes(api, ports)
     letterRoutes(api, ports)
     wordRoutes(api, ports)
+    replayRoutes(api, ports)
     api.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
     api.get('/api/me', { schema: { summary: 'Who asks, and what that token may do' } }, async ({ person }) => ({
       name: person.name,

@@ -1,31 +1,28 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readSettings } from '#lib/runtime/settings.ts'
+import { startTestConsole } from '#lib/testing/console.ts'
 import { openTestPorts, rawRecord, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
 import { event } from '#schemas/events.ts'
 import type { Event } from '#schemas/types.ts'
 import { checkConsole, consoleSettings } from './config.ts'
 import type { Ledger } from './ledger.ts'
-import { startConsole } from './service.ts'
 import { EventView } from './view/view.ts'
 
-const groups = { forward: 'forward', classify: 'classify', quarantine: 'quarantine' }
+const _groups = { forward: 'forward', classify: 'classify', quarantine: 'quarantine' }
 
-async function start(ports: TestPorts, more: Record<string, string> = {}, viewPath = '') {
-  const config = readSettings('test', consoleSettings, { environment: { CONSOLE_LISTEN: '127.0.0.1:0', ...more } })
-  const console = startConsole(config, { ...ports, viewPath, groups, health: async () => null })
-  await console.ready
-  const get = (path: string, headers: Record<string, string> = {}) =>
-    fetch(`http://127.0.0.1:${console.port}${path}`, { headers })
+async function start(ports: TestPorts, environment: Record<string, string> = {}, viewPath = '') {
+  const started = await startTestConsole(ports, { environment, viewPath })
+  const get = (path: string, headers: Record<string, string> = {}) => started.ask(path, { headers })
   return {
-    console,
+    console: started.service,
     get,
     ledger: async (): Promise<Ledger> => {
       await new Promise((resolve) => setTimeout(resolve, 550)) // The ledger is read at most twice a second.
       return (await (await get('/api/ledger')).json()) as Ledger
     },
-    [Symbol.asyncDispose]: () => console.stop(),
+    [Symbol.asyncDispose]: () => started.service.stop(),
   }
 }
 

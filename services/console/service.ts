@@ -21,10 +21,11 @@ import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import type { Location } from '#schemas/types.ts'
 import type { NamedMessage } from './api/named.ts'
-import { createApp } from './app.ts'
+import { createApp, type RouteView } from './app.ts'
 import type { ConsoleConfig } from './config.ts'
 import { type Ledger, type LedgerGroups, readLedger } from './ledger.ts'
 import { consoleMetrics } from './metrics.ts'
+import { type ReplayPorts, Replays } from './replays.ts'
 import { Samples } from './samples.ts'
 import { SpanExporter } from './spans.ts'
 import { SuppressionBook } from './suppressions/book.ts'
@@ -41,6 +42,9 @@ export type ConsolePorts = {
   readonly viewPath: string
   /** The consumer groups whose offsets the ledger reads. */
   readonly groups: LedgerGroups
+  /** As they are set. */
+  readonly routes: readonly RouteView[]
+  replay: ReplayPorts['replay']
   /** Answers for the whole process. */
   health(path: string): Promise<HealthAnswer | null>
 }
@@ -77,6 +81,7 @@ class ConsoleService implements Console {
   readonly #reader: SegmentReader
   readonly #suppressions: SuppressionBook
   readonly #progress: Progress
+  readonly #replays: Replays
   #app: FastifyInstance | null = null
   #follower: Follower | null = null
   #spans: SpanExporter | null = null
@@ -93,6 +98,7 @@ class ConsoleService implements Console {
     this.#ports = ports
     this.#metrics = consoleMetrics(ports.metrics)
     this.#progress = new Progress(ports.clock)
+    this.#replays = new Replays(ports)
     this.#reader = new SegmentReader(ports.objects, cacheBytes)
     this.#readLedger = lately(ledgerMs, ports.clock, () => this.#askLedger())
     // It reads records.
@@ -139,6 +145,8 @@ class ConsoleService implements Console {
       redrive: (ids) => this.#redrive(ids),
       told: (message, type, detail) => this.#told(message, type, detail),
       samples: new Samples(this.#ports.objects),
+      replays: this.#replays,
+      routes: this.#ports.routes,
       erasures: () => this.#erasures(),
       health: async (path) => {
         // The gauges tell what the ledger says now; where it cannot be read, they tell what it said last.
@@ -308,6 +316,7 @@ class ConsoleService implements Console {
     if (this.#eviction !== null) clearInterval(this.#eviction)
     await this.ready.catch(() => {})
     await this.#app?.close()
+    await this.#replays.stop()
     await this.#spans?.stop()
     await this.#suppressions.stop()
     await this.#follower?.stop()

@@ -5,6 +5,7 @@ import type { AppPorts } from '../app.ts'
 import { type Dimension, dimensions, type Pair, pairs } from '../view/rollups.ts'
 
 const hourMs = 3_600_000
+const stepsMs = { minute: 60_000, hour: hourMs, day: 24 * hourMs } as const
 const streamsMax = 100
 const streamMs = 1_000
 
@@ -15,7 +16,14 @@ const seriesQuery = Type.Object({
   by: dimension,
   hours: Type.Integer({ minimum: 1, maximum: 24 * 366, default: 24 }),
   to: Type.Optional(Type.Integer({ minimum: 0, description: 'epoch milliseconds; absent: now' })),
-  step: Type.Enum(['hour', 'day'], { default: 'hour' }),
+  step: Type.Enum(['minute', 'hour', 'day'], {
+    default: 'hour',
+    description: 'minutes are known of the last six hours',
+  }),
+  against: Type.Enum(['before', 'day', 'week'], {
+    default: 'before',
+    description: 'what it is compared with: just before, or a day or a week earlier',
+  }),
   limit: Type.Integer({ minimum: 1, maximum: 50, default: 10 }),
   kind: text,
 })
@@ -41,15 +49,24 @@ export function overviewRoutes(app: FastifyInstance, ports: AppPorts): void {
     {
       schema: {
         querystring: seriesQuery,
-        summary: 'Counts over time of the largest values of a dimension, beside the stretch before',
+        summary: 'Counts over time of the largest values of a dimension, beside an earlier stretch',
       },
     },
     async (request) => {
-      const { by, hours, to = ports.now(), step, limit, kind } = request.query as Type.Static<typeof seriesQuery> // Checked by the schema.
+      const {
+        by,
+        hours,
+        to = ports.now(),
+        step,
+        against,
+        limit,
+        kind,
+      } = request.query as Type.Static<typeof seriesQuery> // Checked by the schema.
       return view.rollups.series(by as Dimension, {
         from: to - hours * hourMs,
         to,
-        stepMs: step === 'day' ? 24 * hourMs : hourMs,
+        stepMs: stepsMs[step],
+        earlierMs: against === 'before' ? undefined : 24 * hourMs * (against === 'week' ? 7 : 1),
         limit,
         kind,
       })

@@ -1,6 +1,7 @@
 /**
- * Counts of verdicts by hour, for each dimension on its own and for a few pairs, each by kind. A day is the sum of its hours. What a
- * stranger can make many of (domains, campaigns, networks) is bounded for each hour: what comes on top is counted as `other`.
+ * Counts of verdicts by hour, and of the last hours by minute, for each dimension on its own and for a few pairs, each by kind. A day is
+ * the sum of its hours. What a stranger can make many of (domains, campaigns, networks) is bounded for each hour and minute: what comes on
+ * top is counted as `other`.
  */
 import type { Database } from '#lib/runtime/database.ts'
 import type { Event } from '#schemas/types.ts'
@@ -15,32 +16,44 @@ export type Pair = (typeof pairs)[number]
 export type Series = {
   readonly name: string
   readonly total: number
-  /** What the stretch before, as long, came to. */
+  /** What the stretch that it is compared with, as long, came to. */
   readonly before: number
   readonly points: readonly number[]
 }
 
+export type SeriesOptions = {
+  /** Epoch milliseconds; `to` is not in it. */
+  readonly from: number
+  readonly to: number
+  readonly stepMs: number
+  readonly limit: number
+  /** Only messages of this kind. */
+  readonly kind?: string | undefined
+  /** So much earlier is what it is compared with; absent: just before. */
+  readonly earlierMs?: number | undefined
+}
+
 const hourMs = 3_600_000
-/** Different values of one dimension or pair in one hour. */
-const valuesMax = 5_000
+const minuteMs = 60_000
+/** Minutes are kept for so long behind the newest: for the picture of now. */
+export const minutesKeptMs = 6 * hourMs
 const valueMax = 120
 /** Between the values of a pair. */
 const between = '\u001f'
 
 export class Rollups {
-  readonly #db: Database
-  /** Values known of each dimension and pair in the hours that are being counted. */
-  readonly #known = new Map<number, Map<string, Set<string>>>()
+  readonly #hours: Counts
+  readonly #minutes: Counts
+  /** Of the newest verdict. */
+  #newest = 0
 
   constructor(db: Database) {
-    this.#db = db
-    db.exec(`CREATE TABLE IF NOT EXISTS hours (dimension TEXT NOT NULL, hour INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
-      n INTEGER NOT NULL, PRIMARY KEY (dimension, hour, kind, value)) STRICT, WITHOUT ROWID;`)
+    this.#hours = new Counts(db, 'hours', hourMs, 5_000)
+    this.#minutes = new Counts(db, 'recent_minutes', minuteMs, 200)
   }
 
   /** Counts the first verdict on a message. */
   count(event: Event, client: string): void {
-    const hour = Math.floor(event.at / hourMs)
     const first = event.recipients[0]
     const address = first?.address ?? ''
     const given: Record<Dimension, string> = {
@@ -53,88 +66,26 @@ export class Rollups {
       customer: event.original['customer'] ?? '',
       network: networkOf(client),
     }
-    for (const name of dimensions) this.#add(name, hour, event.kind, given[name].slice(0, valueMax))
+    this.#newest = Math.max(this.#newest, event.at)
+    const isRecent = event.at > this.#newest - minutesKeptMs
+    for (const name of dimensions) {
+      const value = given[name].slice(0, valueMax)
+      this.#hours.add(name, event.at, event.kind, value)
+      if (isRecent) this.#minutes.add(name, event.at, event.kind, value)
+    }
     for (const pair of pairs) {
       const [row, column] = pair.split('/') as [Dimension, Dimension] // As the pairs are named.
-      this.#add(pair, hour, event.kind, `${given[row].slice(0, valueMax)}${between}${given[column].slice(0, valueMax)}`)
+      const value = `${given[row].slice(0, valueMax)}${between}${given[column].slice(0, valueMax)}`
+      this.#hours.add(pair, event.at, event.kind, value)
     }
   }
 
-  #add(dimension: string, hour: number, kind: string, value: string): void {
-    const known = this.#valuesOf(dimension, hour)
-    const counted = known.has(value) || known.size < valuesMax ? value : 'other'
-    known.add(counted)
-    this.#db
-      .prepare('INSERT INTO hours VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1')
-      .run(dimension, hour, kind, counted)
-  }
-
-  #valuesOf(dimension: string, hour: number): Set<string> {
-    let hours = this.#known.get(hour)
-    if (hours === undefined) {
-      hours = new Map()
-      this.#known.set(hour, hours)
-      // Events come nearly in the order of time: older hours are read again if need be.
-      for (const old of this.#known.keys()) if (this.#known.size > 8 && old !== hour) this.#known.delete(old)
-    }
-    let values = hours.get(dimension)
-    if (values === undefined) {
-      const rows = this.#db
-        .prepare('SELECT DISTINCT value FROM hours WHERE dimension = ? AND hour = ?')
-        .all(dimension, hour)
-      values = new Set(rows.map((row) => String(row['value'])))
-      hours.set(dimension, values)
-    }
-    return values
-  }
-
-  /**
-   * The `limit` largest values of a dimension between two times (epoch ms), each with its points and with what the stretch before, as
-   * long, came to.
-   * @param options.kind only messages of this kind
-   */
+  /** The `limit` largest values of a dimension, each with its points and with what it came to earlier. */
   series(
     by: Dimension,
-    options: {
-      readonly from: number
-      readonly to: number
-      readonly stepMs: number
-      readonly limit: number
-      readonly kind?: string | undefined
-    },
+    options: SeriesOptions,
   ): { readonly series: readonly Series[]; readonly steps: readonly number[] } {
-    const from = Math.floor(options.from / hourMs)
-    const to = Math.ceil(options.to / hourMs)
-    const step = Math.max(1, Math.round(options.stepMs / hourMs))
-    const filter = options.kind === undefined ? '' : ' AND kind = ?'
-    const values = options.kind === undefined ? [] : [options.kind]
-    const top = this.#db
-      .prepare(
-        `SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ?${filter} GROUP BY value ORDER BY n DESC, value LIMIT ?`,
-      )
-      .all(by, from, to, ...values, options.limit)
-    const count = Math.ceil((to - from) / step)
-    const points = this.#db.prepare(
-      `SELECT (hour - ?) / ? AS point, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND value = ?${filter} GROUP BY point`,
-    )
-    const before = this.#db.prepare(
-      `SELECT sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND value = ?${filter}`,
-    )
-    return {
-      series: top.map((row) => {
-        const name = String(row['value'])
-        const of = new Array<number>(count).fill(0)
-        for (const point of points.all(from, step, by, from, to, name, ...values))
-          of[Number(point['point'])] = Number(point['n'])
-        return {
-          name,
-          total: Number(row['n']),
-          before: Number(before.get(by, from - (to - from), from, name, ...values)?.['n'] ?? 0),
-          points: of,
-        }
-      }),
-      steps: Array.from({ length: count }, (_, n) => (from + n * step) * hourMs),
-    }
+    return (options.stepMs < hourMs ? this.#minutes : this.#hours).series(by, options)
   }
 
   /** The largest cells of a table of two dimensions. */
@@ -142,19 +93,112 @@ export class Rollups {
     pair: Pair,
     options: { readonly from: number; readonly to: number; readonly kind: string },
   ): { readonly row: string; readonly column: string; readonly messages: number }[] {
-    return this.#db
-      .prepare(
-        'SELECT value, sum(n) AS n FROM hours WHERE dimension = ? AND hour >= ? AND hour < ? AND kind = ? GROUP BY value ORDER BY n DESC LIMIT 400',
-      )
-      .all(pair, Math.floor(options.from / hourMs), Math.ceil(options.to / hourMs), options.kind)
-      .map((cell) => {
-        const [row = '', column = row] = String(cell['value']).split(between)
-        return { row, column, messages: Number(cell['n']) }
-      })
+    return this.#hours.largest(pair, options).map(({ value, messages }) => {
+      const [row = '', column = row] = value.split(between)
+      return { row, column, messages }
+    })
   }
 
   forget(before: number): void {
-    this.#db.prepare('DELETE FROM hours WHERE hour < ?').run(Math.floor(before / hourMs))
+    this.#hours.forget(before)
+    this.#minutes.forget(Math.max(before, this.#newest - minutesKeptMs))
+  }
+}
+
+/** Counts by a unit of time. */
+class Counts {
+  readonly #db: Database
+  readonly #table: string
+  readonly #unitMs: number
+  /** Different values of one dimension or pair in one unit. */
+  readonly #valuesMax: number
+  /** Values known of each dimension and pair in the units that are being counted. */
+  readonly #known = new Map<number, Map<string, Set<string>>>()
+
+  constructor(db: Database, table: 'hours' | 'recent_minutes', unitMs: number, valuesMax: number) {
+    this.#db = db
+    this.#table = table
+    this.#unitMs = unitMs
+    this.#valuesMax = valuesMax
+    db.exec(`CREATE TABLE IF NOT EXISTS ${table} (dimension TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+      n INTEGER NOT NULL, PRIMARY KEY (dimension, at, kind, value)) STRICT, WITHOUT ROWID;`)
+  }
+
+  add(dimension: string, time: number, kind: string, value: string): void {
+    const at = Math.floor(time / this.#unitMs)
+    const known = this.#valuesOf(dimension, at)
+    const counted = known.has(value) || known.size < this.#valuesMax ? value : 'other'
+    known.add(counted)
+    this.#db
+      .prepare(`INSERT INTO ${this.#table} VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1`)
+      .run(dimension, at, kind, counted)
+  }
+
+  #valuesOf(dimension: string, at: number): Set<string> {
+    let units = this.#known.get(at)
+    if (units === undefined) {
+      units = new Map()
+      this.#known.set(at, units)
+      // Events come nearly in the order of time: older ones are read again if need be.
+      for (const old of this.#known.keys()) if (this.#known.size > 8 && old !== at) this.#known.delete(old)
+    }
+    let values = units.get(dimension)
+    if (values === undefined) {
+      const rows = this.#db
+        .prepare(`SELECT DISTINCT value FROM ${this.#table} WHERE dimension = ? AND at = ?`)
+        .all(dimension, at)
+      values = new Set(rows.map((row) => String(row['value'])))
+      units.set(dimension, values)
+    }
+    return values
+  }
+
+  series(by: Dimension, options: SeriesOptions): { series: readonly Series[]; steps: readonly number[] } {
+    const from = Math.floor(options.from / this.#unitMs)
+    const to = Math.ceil(options.to / this.#unitMs)
+    const earlier = options.earlierMs === undefined ? to - from : Math.round(options.earlierMs / this.#unitMs)
+    const step = Math.max(1, Math.round(options.stepMs / this.#unitMs))
+    const filter = options.kind === undefined ? '' : ' AND kind = ?'
+    const values = options.kind === undefined ? [] : [options.kind]
+    const within = `FROM ${this.#table} WHERE dimension = ? AND at >= ? AND at < ?${filter}`
+    const top = this.#db
+      .prepare(`SELECT value, sum(n) AS n ${within} GROUP BY value ORDER BY n DESC, value LIMIT ?`)
+      .all(by, from, to, ...values, options.limit)
+    const count = Math.ceil((to - from) / step)
+    const points = this.#db.prepare(
+      `SELECT (at - ${from}) / ${step} AS point, sum(n) AS n ${within} AND value = ? GROUP BY point`,
+    )
+    const before = this.#db.prepare(`SELECT sum(n) AS n ${within} AND value = ?`)
+    return {
+      series: top.map((row) => {
+        const name = String(row['value'])
+        const of = new Array<number>(count).fill(0)
+        for (const point of points.all(by, from, to, ...values, name)) of[Number(point['point'])] = Number(point['n'])
+        return {
+          name,
+          total: Number(row['n']),
+          before: Number(before.get(by, from - earlier, to - earlier, ...values, name)?.['n'] ?? 0),
+          points: of,
+        }
+      }),
+      steps: Array.from({ length: count }, (_, n) => (from + n * step) * this.#unitMs),
+    }
+  }
+
+  largest(
+    dimension: string,
+    { from, to, kind }: { readonly from: number; readonly to: number; readonly kind: string },
+  ): { readonly value: string; readonly messages: number }[] {
+    return this.#db
+      .prepare(
+        `SELECT value, sum(n) AS n FROM ${this.#table} WHERE dimension = ? AND at >= ? AND at < ? AND kind = ? GROUP BY value ORDER BY n DESC LIMIT 400`,
+      )
+      .all(dimension, Math.floor(from / this.#unitMs), Math.ceil(to / this.#unitMs), kind)
+      .map((row) => ({ value: String(row['value']), messages: Number(row['n']) }))
+  }
+
+  forget(before: number): void {
+    this.#db.prepare(`DELETE FROM ${this.#table} WHERE at < ?`).run(Math.floor(before / this.#unitMs))
   }
 }
 

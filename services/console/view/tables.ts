@@ -58,7 +58,7 @@ export type MessageQuery = {
 }
 
 /** Form of the database; one of another form is made anew from the log. */
-const version = 4
+const version = 5
 const tables = [
   'progress',
   'bases',
@@ -68,6 +68,7 @@ const tables = [
   'addresses',
   'events',
   'hours',
+  'recent_minutes',
   'words',
   'stored',
   'holds',

@@ -7,7 +7,9 @@ import { DeadLetters } from './pages/dead-letters.js'
 import { Message } from './pages/message.js'
 import { Messages } from './pages/messages.js'
 import { Overview } from './pages/overview.js'
+import { Replays } from './pages/replays.js'
 import { Retention } from './pages/retention.js'
+import { Routes } from './pages/routes.js'
 import { Suppressions } from './pages/suppressions.js'
 
 const pages = [
@@ -17,6 +19,8 @@ const pages = [
   ['campaigns', 'Campaigns', Campaigns],
   ['suppressions', 'Suppressions', Suppressions],
   ['dead-letters', 'Dead letters', DeadLetters],
+  ['replays', 'Replays', Replays],
+  ['routes', 'Routes', Routes],
   ['retention', 'Retention', Retention],
   ['audit', 'Audit', Audit],
 ]

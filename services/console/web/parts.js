@@ -75,9 +75,22 @@ export function Bars({ title, series, steps, step }) {
   </figure>`
 }
 
+/** A choice of what to compare with. */
+export function Against({ against, onChange }) {
+  const choices = [
+    ['before', 'the stretch before'],
+    ['day', 'a day earlier'],
+    ['week', 'a week earlier'],
+  ]
+  return html`<label>Against <select name="against" value=${against} onInput=${(event) => onChange(event.target.value)}>
+    ${choices.map(([value, name]) => html`<option value=${value} selected=${value === against}>${name}</option>`)}
+  </select></label>`
+}
+
 /** A choice of how far back. */
 export function Hours({ hours, onChange }) {
   const choices = [
+    [1, 'an hour'],
     [24, 'a day'],
     [168, 'a week'],
     [720, 'a month'],

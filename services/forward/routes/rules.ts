@@ -27,6 +27,9 @@ export type Route = {
 export const conditions = ['kind', 'variant', 'reason', 'recipient', 'campaign'] as const
 export type Condition = (typeof conditions)[number]
 
+/** The consumer group of a route. */
+export const routeGroup = (name: string): string => `route-${name}`
+
 export type RoutedMessage = { readonly envelope: Envelope; readonly verdict: Verdict }
 
 const routesMax = 100

@@ -17,7 +17,7 @@ import type { Classified } from '#schemas/types.ts'
 import type { ForwardPorts } from '../service.ts'
 import { type RoutesConfig, readRoutes } from './config.ts'
 import { type RoutesMetrics, routesMetrics } from './metrics.ts'
-import { mismatch, type Route } from './rules.ts'
+import { mismatch, type Route, routeGroup } from './rules.ts'
 import { SmtpDelivery } from './smtp.ts'
 import type { Target } from './target.ts'
 import { WebhookDelivery } from './webhook.ts'
@@ -27,8 +27,6 @@ const backoff: Backoff = { firstMs: 1_000, maxMs: 300_000, factor: 2, jitter: 0.
 const windowRecords = 100
 const windowBytes = 16 * 1024 * 1024
 const drainMs = 20_000
-
-export const routeGroup = (name: string): string => `route-${name}`
 
 export function startRoutes(config: RoutesConfig, ports: ForwardPorts): Service {
   const { routes } = readRoutes(config.routes)

@@ -1,7 +1,7 @@
-/** The pipeline as it is now, and what came in: kinds, reasons, domains, campaigns, each beside the stretch before. */
+/** The pipeline as it is now, and what came in: kinds, reasons, domains, campaigns, each beside an earlier stretch. */
 import { html, useState } from '/vendor/preact.js'
 import { useAnswer } from '../api.js'
-import { Bars, bytes, Change, count, duration, Hours, Problem, Table, time } from '../parts.js'
+import { Against, Bars, bytes, Change, count, duration, Hours, Problem, Table, time } from '../parts.js'
 
 /** ingest → log → forward, and classify → quarantine, with what each has done and what waits. */
 function Pipeline({ ledger }) {
@@ -24,9 +24,9 @@ function Pipeline({ ledger }) {
   </svg>`
 }
 
-function Top({ title, by, hours, link }) {
+function Top({ title, by, hours, against, link }) {
   const { data, error } = useAnswer(
-    `/api/series?by=${by}&hours=${hours}&step=day&limit=8${by === 'reason' ? '&kind=bounce' : ''}`,
+    `/api/series?by=${by}&hours=${hours}&against=${against}&step=day&limit=8${by === 'reason' ? '&kind=bounce' : ''}`,
   )
   const rows = (data?.series ?? []).filter(({ name }) => name !== '')
   return html`<section>
@@ -35,7 +35,7 @@ function Top({ title, by, hours, link }) {
     <${Table} caption=${title} rows=${rows} columns=${[
       [title, ({ name }) => html`<a href=${link(name)}>${name}</a>`],
       ['Messages', ({ total }) => count(total), 'number'],
-      ['Before', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
+      ['Change', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
     ]} />
   </section>`
 }
@@ -109,12 +109,13 @@ function Hosts({ data, error }) {
 
 export function Overview() {
   const [hours, setHours] = useState(24)
+  const [against, setAgainst] = useState('before')
   const ledger = useAnswer('/api/ledger')
   const dead = useAnswer(`/api/dead-letters?limit=${deadMax}`)
   const lag = useAnswer('/api/lag')
   const hosts = useAnswer('/api/hosts?minutes=60')
-  const step = hours > 48 ? 'day' : 'hour'
-  const kinds = useAnswer(`/api/series?by=kind&hours=${hours}&step=${step}&limit=8`)
+  const step = hours > 48 ? 'day' : hours > 6 ? 'hour' : 'minute'
+  const kinds = useAnswer(`/api/series?by=kind&hours=${hours}&against=${against}&step=${step}&limit=8`)
   const now = ledger.data
   return html`
     <p id="status" role="status">${
@@ -138,18 +139,19 @@ export function Overview() {
     <section>
       <h2>Kinds</h2>
       <${Hours} hours=${hours} onChange=${setHours} />
+      <${Against} against=${against} onChange=${setAgainst} />
       <${Problem} error=${kinds.error} />
       ${kinds.data === null ? null : html`<${Bars} title="Messages by kind" step=${step} series=${kinds.data.series} steps=${kinds.data.steps} />`}
       <${Table} id="kinds" caption="Messages by kind" rows=${kinds.data?.series ?? []} columns=${[
         ['Kind', ({ name }) => html`<a href="#/messages?kind=${encodeURIComponent(name)}">${name}</a>`],
         ['Messages', ({ total }) => count(total), 'number'],
-        ['Before', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
+        ['Change', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
       ]} />
     </section>
     <div class="columns">
-      <${Top} title="Reasons of bounces" by="reason" hours=${hours} link=${(name) => `#/messages?kind=bounce&reason=${encodeURIComponent(name)}`} />
-      <${Top} title="Receiving domains" by="domain" hours=${hours} link=${(name) => `#/messages?domain=${encodeURIComponent(name)}`} />
-      <${Top} title="Campaigns" by="campaign" hours=${hours} link=${(name) => `#/messages?campaign=${encodeURIComponent(name)}`} />
-      <${Top} title="Networks of clients" by="network" hours=${hours} link=${() => '#/messages'} />
+      <${Top} title="Reasons of bounces" by="reason" hours=${hours} against=${against} link=${(name) => `#/messages?kind=bounce&reason=${encodeURIComponent(name)}`} />
+      <${Top} title="Receiving domains" by="domain" hours=${hours} against=${against} link=${(name) => `#/messages?domain=${encodeURIComponent(name)}`} />
+      <${Top} title="Campaigns" by="campaign" hours=${hours} against=${against} link=${(name) => `#/messages?campaign=${encodeURIComponent(name)}`} />
+      <${Top} title="Networks of clients" by="network" hours=${hours} against=${against} link=${() => '#/messages'} />
     </div>`
 }

@@ -1,0 +1,39 @@
+/** A console over ports of a test, and how to ask it. */
+import { readSettings } from '#lib/runtime/settings.ts'
+import { replay } from '#services/classify/replay.ts'
+import type { RouteView } from '#services/console/app.ts'
+import { consoleSettings } from '#services/console/config.ts'
+import { startConsole } from '#services/console/service.ts'
+import type { TestPorts } from './embedded.ts'
+
+export type TestConsoleOptions = {
+  readonly environment?: Readonly<Record<string, string>>
+  /** Empty: a view that goes with the process. */
+  readonly viewPath?: string
+  readonly routes?: readonly RouteView[]
+}
+
+export async function startTestConsole(ports: TestPorts, options: TestConsoleOptions = {}) {
+  const environment = { CONSOLE_LISTEN: '127.0.0.1:0', ...options.environment }
+  const service = startConsole(readSettings('test', consoleSettings, { environment }), {
+    ...ports,
+    viewPath: options.viewPath ?? '',
+    groups: { forward: 'forward', classify: 'classify', quarantine: 'quarantine' },
+    health: async () => null,
+    routes: options.routes ?? [],
+    replay: (range, signal) => replay({ ...range, classify: {} }, ports, () => {}, signal),
+  })
+  await service.ready
+  const base = `http://127.0.0.1:${service.port}`
+  const ask = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${base}${path}`, init)
+  return {
+    service,
+    base,
+    ask,
+    json: async (path: string, init: RequestInit = {}) => {
+      const response = await ask(path, init)
+      return { status: response.status, body: (await response.json()) as Record<string, never> }
+    },
+    [Symbol.asyncDispose]: () => service.stop(),
+  }
+}
