@@ -81,10 +81,11 @@ imap
 
 program
   .command('audit')
-  .description("the legacy system's own suppression list (CSV) against what the mail says")
+  .description("the legacy system's own suppression list (CSV), or its log, against what the mail says")
   .argument('<file>', '- is the standard input')
   .addOption(new Option('--json', 'a line of JSON for each finding, then the sums').conflicts('csv'))
   .option('--csv', 'the findings as CSV')
+  .option('--log', 'the file is a log: AUDIT_LOG_PATTERN says which lines count')
   .action(async (file: string, options) =>
     end((await import('#cli/commands/audit.ts')).runAudit(configFile(), file, options)),
   )

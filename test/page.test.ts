@@ -263,6 +263,15 @@ describe('the page', {
       .locator('#findings tr', { hasText: 'nobody@victim.example' })
       .filter({ hasText: 'unsupported' })
       .waitFor()
+    const [exported] = await Promise.all([page.waitForEvent('download'), page.locator('#export').click()])
+    assert.match(
+      readFileSync(await exported.path(), 'utf8'),
+      /^address,finding,[\s\S]*\nnobody@victim\.example,unsupported,/,
+    )
+    await page.locator('#audit select').selectOption('text/plain')
+    await send('2026-01-01T00:00:00Z suppressed logged@victim.example\nand more\n')
+    await page.locator('#findings tr', { hasText: 'logged@victim.example' }).waitFor()
+    await page.locator('#audit select').selectOption('text/csv')
     problems.length = 0
     await send('email\nnot an address\n')
     await page.getByRole('alert').filter({ hasText: 'line 2, column 1' }).waitFor()

@@ -1,20 +1,27 @@
-/** `mailweir audit FILE`: the legacy system's own suppression list (CSV) against what the mail says. */
+/** `mailweir audit FILE`: the legacy system's own suppression list (CSV), or its log, against what the mail says. */
 import { createReadStream } from 'node:fs'
 import { readAll } from '#lib/log/read-all.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
+import { decodeOrNull } from '#schemas/read.ts'
 import type { Suppression } from '#schemas/types.ts'
-import { audit, csvCell, type Finding, readList } from '#services/console/audit.ts'
-import { closePorts, openPorts } from '../ports.ts'
+import { audit, type Finding, findingLine, findingNames, readList, readLog } from '#services/console/audit.ts'
+import { consoleSettings } from '#services/console/config.ts'
+import { closePorts, openPorts, type Ports } from '../ports.ts'
 import { portSettings, sourceOf } from '../settings.ts'
 
 export async function runAudit(
   configFile: string | undefined,
   file: string,
-  options: { readonly json?: boolean; readonly csv?: boolean },
+  options: { readonly json?: boolean; readonly csv?: boolean; readonly log?: boolean },
 ): Promise<number> {
-  const values = readSettings('mailweir audit', portSettings, sourceOf(configFile), {
-    fallbacks: { LOG_LEVEL: 'warn' },
-  })
+  const values = readSettings(
+    'mailweir audit',
+    { ...portSettings, auditLog: consoleSettings.auditLog },
+    sourceOf(configFile),
+    {
+      fallbacks: { LOG_LEVEL: 'warn' },
+    },
+  )
   const ports = await openPorts(values, 'audit')
   try {
     const known = new Map<string, Suppression>()
@@ -22,13 +29,15 @@ export async function runAudit(
       if (record.value === null) known.delete(record.key ?? '')
       else known.set(record.key ?? '', ports.codec.decode('suppression', record.value))
     }
-    const list = readList(file === '-' ? process.stdin : createReadStream(file))
-    if (options.csv === true) process.stdout.write('address,finding,cause,reason,late_hours,evidence\r\n')
+    const source = file === '-' ? process.stdin : createReadStream(file)
+    const list = options.log === true ? readLog(source, values.auditLog) : readList(source)
+    const campaignOf = await campaignsOf(ports, known)
+    if (options.csv === true) process.stdout.write(`${findingNames.join(',')}\r\n`)
     const write = (finding: Finding): void => {
       if (options.json === true) process.stdout.write(`${JSON.stringify(finding)}\n`)
-      else if (options.csv === true) process.stdout.write(lineOf(finding))
+      else if (options.csv === true) process.stdout.write(findingLine(finding))
     }
-    const book = { get: (address: string) => known.get(address) ?? null, all: () => known.values() }
+    const book = { get: (address: string) => known.get(address) ?? null, all: () => known.values(), campaignOf }
     const summary = await audit(list, book, write)
     if (options.json === true) process.stdout.write(`${JSON.stringify(summary)}\n`)
     else if (options.csv !== true) {
@@ -49,5 +58,17 @@ export async function runAudit(
   }
 }
 
-const lineOf = ({ address, finding, cause, reason, lateMs, evidence }: Finding): string =>
-  `${[address, finding, cause, reason, lateMs === null ? '' : (lateMs / 3_600_000).toFixed(2), evidence.join(' ')].map(csvCell).join(',')}\r\n`
+/** The campaign of messages that support a suppression, as mail.events still has it. */
+async function campaignsOf(
+  { log, codec }: Pick<Ports, 'log' | 'codec'>,
+  known: ReadonlyMap<string, Suppression>,
+): Promise<(ids: readonly string[]) => string> {
+  const wanted = new Set([...known.values()].flatMap(({ evidence }) => evidence))
+  const found = new Map<string, string>()
+  for await (const record of readAll(log, 'mail.events')) {
+    if (record.key === null || !wanted.has(record.key)) continue
+    const campaign = decodeOrNull(codec, 'event', record.value)?.original['campaign']
+    if (campaign !== undefined && campaign !== '') found.set(record.key, campaign)
+  }
+  return (ids) => ids.map((id) => found.get(id) ?? '').find((name) => name !== '') ?? ''
+}

@@ -190,6 +190,21 @@ export const patterns = (
     },
   })
 
+/** One regular expression, read without regard to case; `fits` says which the setting takes. */
+export const pattern = (
+  variable: string,
+  fallback: string,
+  options: Options & { expected: string; fits: (pattern: RegExp) => boolean },
+): Setting<RegExp> =>
+  declare(variable, 'regular expression', '', options.expected, fallback, false, options, (value) => {
+    try {
+      const read = new RegExp(value, 'iu')
+      return options.fits(read) ? { value: read } : null
+    } catch {
+      return null
+    }
+  })
+
 export type Source = {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Path of a settings file, for messages, and what it holds. */

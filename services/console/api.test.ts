@@ -149,6 +149,35 @@ describe('the API', { timeout: 60_000 }, () => {
     assert.equal((await post('{}', 'application/json')).status, 415)
   })
 
+  it('compares a log, exports a line for each finding, and tells the campaigns', async () => {
+    await using ports = await openTestPorts()
+    await using api = await start(ports)
+    await bounce(ports, 0, 'right@a.example', { original: { campaign: '=november' } })
+    await bounce(ports, 1, 'missed@a.example')
+    await until('both', async () => (await api.json('/api/suppressions')).body['suppressions']?.['length'] === 2)
+    const log = 'started\n2030-01-01T00:00:00Z suppressed right@a.example reason=bounce\nsuppressed other@a.example\n'
+    const post = (path: string) =>
+      api.ask(path, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: log })
+    const { listed, byCampaign } = (await (await post('/api/audit')).json()) as Record<string, unknown>
+    assert.equal(listed, 2)
+    assert.deepEqual(byCampaign, [
+      { campaign: '=november', supported: 1, missed: 0 },
+      { campaign: '', supported: 0, missed: 1 },
+    ])
+    const exported = await post('/api/audit?format=csv')
+    assert.match(exported.headers.get('content-disposition') ?? '', /attachment; filename="audit.csv"/)
+    const lines = (await exported.text()).trim().split('\r\n')
+    assert.match(lines[1] ?? '', /^right@a\.example,supported,hard-bounce,bounce,'=november,\d+\.\d\d,m0$/)
+    assert.deepEqual(lines.slice(2), ['other@a.example,unsupported,,,,,', 'missed@a.example,missed,hard-bounce,,,,m1'])
+    await using own = await start(ports, { AUDIT_LOG_PATTERN: '^started(?<address>x)?' })
+    assert.equal(
+      (await own.json('/api/audit', { method: 'POST', headers: { 'content-type': 'text/plain' }, body: log })).body[
+        'listed'
+      ],
+      0,
+    )
+  })
+
   it('counts by hour and dimension, beside the stretch before, and finds by words', async () => {
     await using ports = await openTestPorts()
     await using api = await start(ports)

@@ -16,6 +16,7 @@ import type { HealthAnswer } from '#lib/runtime/health.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Evidence, Location } from '#schemas/types.ts'
 import { isRefusal, type Person, personOf, refuseMethod, secure } from './api/access.ts'
+import { auditRoutes } from './api/audit.ts'
 import { letterRoutes } from './api/letters.ts'
 import { messageRoutes } from './api/messages.ts'
 import type { NamedMessage } from './api/named.ts'
@@ -44,7 +45,9 @@ export type RouteView = {
 
 export type AppPorts = {
   readonly view: EventView
-  readonly suppressions: Pick<SuppressionBook, 'get' | 'list' | 'set' | 'counts'>
+  readonly suppressions: Pick<SuppressionBook, 'get' | 'list' | 'all' | 'set' | 'counts'>
+  /** Of a line of the legacy system's log that suppresses an address, with the named group `address`. */
+  readonly auditLog: RegExp
   readonly logger: Logger
   now(): number
   /** Empty: none is asked for; then only requests that name a loopback host are answered. */
@@ -131,6 +134,7 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
     overviewRoutes(api, ports)
     messageRoutes(api, ports)
     suppressionRoutes(api, ports)
+    auditRoutes(api, ports)
     letterRoutes(api, ports)
     wordRoutes(api, ports)
     replayRoutes(api, ports)

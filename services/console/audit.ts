@@ -1,8 +1,10 @@
 /**
- * The audit of the black box: the legacy system's own suppression list against what the mail says. Pure but for the reading of the
- * list.
+ * The audit of the black box: the legacy system's own suppression list, or its log, against what the mail says. Pure but for the reading
+ * of the list.
  */
 import { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { setImmediate as turn } from 'node:timers/promises'
 import { type CsvError, parse } from 'csv-parse'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Suppression } from '#schemas/types.ts'
@@ -26,6 +28,8 @@ export type Finding = {
   /** Milliseconds from the first mail that says so to the entry of the list; null: the list has no time. */
   readonly lateMs: number | null
   readonly evidence: readonly string[]
+  /** Of the first of the evidence that has one; empty: none. */
+  readonly campaign: string
 }
 
 export type AuditSummary = {
@@ -37,6 +41,7 @@ export type AuditSummary = {
   readonly late: { readonly count: number; readonly medianMs: number; readonly mostMs: number }
   readonly byReason: readonly { readonly reason: string; readonly supported: number; readonly unsupported: number }[]
   readonly missedByCause: readonly { readonly cause: string; readonly addresses: number }[]
+  readonly byCampaign: readonly { readonly campaign: string; readonly supported: number; readonly missed: number }[]
 }
 
 const addressNames = ['email', 'address', 'recipient', 'e-mail', 'email_address', 'emailaddress', 'mail']
@@ -44,6 +49,7 @@ const timeNames = ['since', 'date', 'created', 'created_at', 'time', 'timestamp'
 const reasonNames = ['reason', 'cause', 'type', 'status', 'category']
 const rowBytesMax = 64 * 1024
 const rowsMax = 20_000_000
+const turnEvery = 1_000
 
 /**
  * Reads a CSV list (RFC 4180) with a header line that names a column of addresses; `,`, `;` and tab are told apart.
@@ -113,18 +119,61 @@ function timeIn(text: string): number | null {
   return Number.isNaN(at) ? null : at
 }
 
+const lineCharactersMax = 2_048
+
+/**
+ * Reads a log: of each line that the pattern fits, its named groups `address`, and if it has them `at` and `reason`. Other lines are
+ * passed over, and of a line the first 2,048 characters are read.
+ */
+export async function* readLog(source: AsyncIterable<Buffer | string>, pattern: RegExp): AsyncGenerator<Listed> {
+  let line = 0
+  for await (const text of linesOf(source)) {
+    if (++line > rowsMax) throw wrong(line, 1, `more than ${rowsMax} lines`)
+    const groups = pattern.exec(text)?.groups
+    const address = groups?.['address']?.toLowerCase() ?? ''
+    if (!/^[^\s@]+@[^\s@]+$/.test(address)) continue
+    yield { line, address, at: timeIn(groups?.['at'] ?? ''), reason: (groups?.['reason'] ?? '').trim().slice(0, 100) }
+  }
+}
+
+async function* linesOf(source: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8')
+  let begun = ''
+  for await (const chunk of source) {
+    const lines = (typeof chunk === 'string' ? chunk : decoder.write(chunk)).split('\n')
+    for (const [index, piece] of lines.entries()) {
+      if (begun.length < lineCharactersMax) begun += piece.slice(0, lineCharactersMax - begun.length)
+      if (index === lines.length - 1) break
+      yield begun.replace(/\r$/, '')
+      begun = ''
+    }
+  }
+  if (begun !== '') yield begun
+}
+
 /** What was not decided by mail is a person's word, and no evidence. */
 const isEvident = (known: Suppression): boolean => known.cause !== 'person' && known.state === 'suppressed'
 
 export async function audit(
   list: AsyncIterable<Listed>,
-  book: { get(address: string): Suppression | null; all(): Iterable<Suppression> },
+  book: {
+    get(address: string): Suppression | null
+    all(): Iterable<Suppression>
+    /** Of the messages that support a suppression; empty: none is known. */
+    campaignOf(ids: readonly string[]): string
+  },
   found: (finding: Finding) => void,
 ): Promise<AuditSummary> {
   const listed = new Set<string>()
   const late: number[] = []
   const byReason = new Map<string, { supported: number; unsupported: number }>()
   let [supported, unsupported, missed] = [0, 0, 0]
+  const byCampaign = new Map<string, { supported: number; missed: number }>()
+  const count = (campaign: string, what: 'supported' | 'missed'): void => {
+    const of = byCampaign.get(campaign) ?? { supported: 0, missed: 0 }
+    if (byCampaign.size < 1_000 || byCampaign.has(campaign)) byCampaign.set(campaign, of)
+    of[what]++
+  }
   for await (const { address, at, reason } of list) {
     if (listed.has(address)) continue
     listed.add(address)
@@ -138,6 +187,8 @@ export async function audit(
     if (byReason.size < 1_000 || byReason.has(reason)) byReason.set(reason, of)
     if (isSupported) of.supported++
     else of.unsupported++
+    const campaign = known === null ? '' : book.campaignOf(known.evidence)
+    if (isSupported) count(campaign, 'supported')
     found({
       address,
       finding: isSupported ? 'supported' : 'unsupported',
@@ -145,12 +196,18 @@ export async function audit(
       reason,
       lateMs,
       evidence: known?.evidence ?? [],
+      campaign,
     })
   }
   const missedByCause = new Map<string, number>()
+  let read = 0
   for (const known of book.all()) {
+    // Others have their turn.
+    if (++read % turnEvery === 0) await turn()
     if (!isEvident(known) || listed.has(known.address)) continue
     missed++
+    const campaign = book.campaignOf(known.evidence)
+    count(campaign, 'missed')
     missedByCause.set(known.cause, (missedByCause.get(known.cause) ?? 0) + 1)
     found({
       address: known.address,
@@ -159,6 +216,7 @@ export async function audit(
       reason: '',
       lateMs: null,
       evidence: known.evidence,
+      campaign,
     })
   }
   late.sort((a, b) => a - b)
@@ -176,6 +234,9 @@ export async function audit(
       .map(([reason, counts]) => ({ reason, ...counts }))
       .sort((a, b) => b.supported + b.unsupported - a.supported - a.unsupported),
     missedByCause: [...missedByCause].map(([cause, addresses]) => ({ cause, addresses })),
+    byCampaign: [...byCampaign]
+      .map(([campaign, counts]) => ({ campaign, ...counts }))
+      .sort((a, b) => b.supported + b.missed - a.supported - a.missed),
   }
 }
 
@@ -185,3 +246,9 @@ export function csvCell(value: string | number): string {
   const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
+
+export const findingNames = ['address', 'finding', 'cause', 'reason', 'campaign', 'late_hours', 'evidence'] as const
+
+/** A finding as a line of CSV. */
+export const findingLine = ({ address, finding, cause, reason, campaign, lateMs, evidence }: Finding): string =>
+  `${[address, finding, cause, reason, campaign, lateMs === null ? '' : (lateMs / 3_600_000).toFixed(2), evidence.join(' ')].map(csvCell).join(',')}\r\n`

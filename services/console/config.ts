@@ -3,6 +3,10 @@ import { isLoopbackHost } from '#lib/runtime/listen.ts'
 import * as setting from '#lib/runtime/settings.ts'
 import { defaultPolicy, parsePolicy } from './suppressions/policy.ts'
 
+/** What a line of a log looks like that tells of a suppression, where nobody said it otherwise. */
+export const defaultAuditLog =
+  '^(?<at>\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d:\\d\\d\\S*)?.*?\\b(?:suppress|unsubscrib|blacklist|blocklist|deactivat|opted? ?out)\\w*\\b.*?(?<address>[^\\s<>"\'(),;:=]{1,64}@[\\w.-]{1,255})(?:.*?\\breason[=: ]+"?(?<reason>[^",;]{1,100}))?'
+
 export const consoleSettings = {
   consoleListen: setting.listen('CONSOLE_LISTEN', '127.0.0.1:8080', { meaning: 'page, API, health and metrics' }),
   consoleToken: setting.text('CONSOLE_TOKEN', '', {
@@ -21,6 +25,12 @@ export const consoleSettings = {
       'what suppresses an address, and for how many days (0: no end; null: it does not); soft bounces after "count" of them in "days"',
     expected: '{"hard": days, "complaint": days, "optOut": days, "soft": {"count", "days", "holds"}}',
     check: parsePolicy,
+  }),
+  auditLog: setting.pattern('AUDIT_LOG_PATTERN', defaultAuditLog, {
+    meaning:
+      'a line of the log of the legacy system that suppresses an address: a regular expression with the named group address, and if there are any at and reason; what it does not fit is passed over',
+    expected: 'a regular expression with the named group address',
+    fits: (pattern) => pattern.source.includes('(?<address>'),
   }),
   consoleDays: setting.integer('CONSOLE_DAYS', 30, {
     unit: 'days',

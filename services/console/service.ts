@@ -147,6 +147,7 @@ class ConsoleService implements Console {
       samples: new Samples(this.#ports.objects),
       replays: this.#replays,
       routes: this.#ports.routes,
+      auditLog: this.#config.auditLog,
       erasures: () => this.#erasures(),
       health: async (path) => {
         // The gauges tell what the ledger says now; where it cannot be read, they tell what it said last.

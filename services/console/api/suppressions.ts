@@ -1,17 +1,13 @@
-/** Suppressions: list, explain, add, lift, export, import; and the audit of the legacy system's own list. */
+/** Suppressions: list, explain, add, lift, export, import. */
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import type { Suppression } from '#schemas/types.ts'
 import type { AppPorts } from '../app.ts'
-import { audit, csvCell, type Finding, type Listed, readList } from '../audit.ts'
+import { csvCell, readList } from '../audit.ts'
 import { isSuppressed } from '../suppressions/policy.ts'
+import { takeUploads, uploadBytesMax, uploadOf } from './uploads.ts'
 
 const pageMax = 500
-const exportPage = 1_000
-/** A list of a million addresses with time and reason. */
-const uploadBytesMax = 128 * 1024 * 1024
-const findingsMax = 2_000
 const importsAtOnce = 100
 
 const addressParameter = Type.Object({ address: Type.String({ maxLength: 320, pattern: '^[^\\s@]+@[^\\s@]+$' }) })
@@ -26,7 +22,7 @@ const exportQuery = Type.Object({ format: Type.Enum(['csv', 'jsonl'], { default:
 const note = Type.Object({ note: Type.String({ maxLength: 500, default: '' }) })
 
 export function suppressionRoutes(app: FastifyInstance, { suppressions, view, now, changed }: AppPorts): void {
-  app.addContentTypeParser(['text/csv', 'application/octet-stream'], (_request, payload, done) => done(null, payload))
+  takeUploads(app)
 
   app.get(
     '/api/suppressions',
@@ -50,7 +46,7 @@ export function suppressionRoutes(app: FastifyInstance, { suppressions, view, no
       const at = now()
       const lines = function* (): Generator<string> {
         if (format === 'csv') yield 'address,cause,since,until,count\r\n'
-        for (const known of all(suppressions)) {
+        for (const known of suppressions.all()) {
           if (!isSuppressed(known, at)) continue
           const { address, cause, since, until, count } = known
           const times = [new Date(since).toISOString(), until === 0 ? '' : new Date(until).toISOString()] as const
@@ -107,7 +103,7 @@ export function suppressionRoutes(app: FastifyInstance, { suppressions, view, no
     async (request) => {
       let imported = 0
       let waiting: Promise<unknown>[] = []
-      for await (const { address, reason } of listOf(request)) {
+      for await (const { address, reason } of readList(uploadOf(request))) {
         waiting.push(suppressions.set(address, 'suppressed', `imported ${reason}`.trim()))
         imported++
         if (waiting.length < importsAtOnce) continue
@@ -119,46 +115,4 @@ export function suppressionRoutes(app: FastifyInstance, { suppressions, view, no
       return { imported }
     },
   )
-  app.post(
-    '/api/audit',
-    { bodyLimit: uploadBytesMax, schema: { summary: 'The legacy system’s list (CSV) against what the mail says' } },
-    async (request) => {
-      const findings: Finding[] = []
-      const summary = await audit(
-        listOf(request),
-        { get: (address) => suppressions.get(address), all: () => all(suppressions) },
-        (finding) => {
-          if (finding.finding !== 'supported' && findings.length < findingsMax) findings.push(finding)
-        },
-      )
-      return { ...summary, findings }
-    },
-  )
-}
-
-function* all(book: AppPorts['suppressions']): Generator<Suppression> {
-  let after = ''
-  for (;;) {
-    const page = book.list({ after, limit: exportPage })
-    yield* page
-    const last = page.at(-1)
-    if (last === undefined || page.length < exportPage) return
-    after = last.address
-  }
-}
-
-/** Refused while it arrives where it is too large. */
-async function* limited(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let bytes = 0
-  for await (const chunk of source) {
-    bytes += chunk.length
-    if (bytes > uploadBytesMax) throw Object.assign(new Error('The list is too large'), { statusCode: 413 })
-    yield chunk
-  }
-}
-
-function listOf(request: FastifyRequest): AsyncGenerator<Listed> {
-  const body = request.body
-  if (!(body instanceof Readable)) throw Object.assign(new Error('Send the list as text/csv'), { statusCode: 415 })
-  return readList(limited(body))
 }

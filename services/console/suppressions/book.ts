@@ -35,6 +35,7 @@ export type SuppressionQuery = {
 }
 
 const windowRecords = 500
+const pageMax = 1_000
 
 export class SuppressionBook {
   readonly ready: Promise<void>
@@ -167,6 +168,18 @@ export class SuppressionBook {
   }
 
   /** In the order of their addresses. */
+  /** All of them, in the order of their addresses. */
+  *all(): Generator<Suppression> {
+    let after = ''
+    for (;;) {
+      const page = this.list({ after, limit: pageMax })
+      yield* page
+      const last = page.at(-1)
+      if (last === undefined || page.length < pageMax) return
+      after = last.address
+    }
+  }
+
   list({ state, cause, text, after = '', limit }: SuppressionQuery): Suppression[] {
     const conditions = ['address > ?']
     const values: string[] = [after]

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 import type { Suppression } from '#schemas/types.ts'
-import { audit, csvCell, type Finding, readList } from '../audit.ts'
+import { audit, csvCell, type Finding, findingLine, readList, readLog } from '../audit.ts'
+import { defaultAuditLog } from '../config.ts'
 import { byPerson, type Cause, causesOf, defaultPolicy, isSuppressed, next, parsePolicy } from './policy.ts'
 
 const dayMs = 86_400_000
@@ -90,6 +91,8 @@ describe('the audit', () => {
     note: '',
   })
 
+  const campaignOf = ([id = '']: readonly string[]): string => (/right|late/.test(id) ? 'november' : '')
+
   it('finds exactly what a list has too much, too little and too late', async () => {
     const book = new Map(
       [
@@ -103,7 +106,7 @@ describe('the audit', () => {
     const findings: Finding[] = []
     const summary = await audit(
       readList(Readable.from([Buffer.from(list)])),
-      { get: (address) => book.get(address) ?? null, all: () => book.values() },
+      { get: (address) => book.get(address) ?? null, all: () => book.values(), campaignOf },
       (finding) => findings.push(finding),
     )
     assert.deepEqual(
@@ -119,6 +122,46 @@ describe('the audit', () => {
     assert.deepEqual([summary.listed, summary.supported, summary.unsupported, summary.missed], [4, 2, 2, 1])
     assert.deepEqual(summary.late, { count: 1, medianMs: 2 * dayMs, mostMs: 2 * dayMs })
     assert.deepEqual(summary.missedByCause, [{ cause: 'opt-out', addresses: 1 }])
+    assert.deepEqual(summary.byCampaign, [
+      { campaign: 'november', supported: 2, missed: 0 },
+      { campaign: '', supported: 0, missed: 1 },
+    ])
+    assert.equal(
+      findings.map(findingLine)[1],
+      'late@a.example,supported,complaint,"complaint, abuse",november,48.00,of late@a.example\r\n',
+    )
+  })
+
+  it('reads a log: the lines that suppress somebody, whatever else is in it', async () => {
+    const read = async (log: string | string[], pattern = defaultAuditLog): Promise<string[]> => {
+      const found: string[] = []
+      const pieces = typeof log === 'string' ? [Buffer.from(log)] : log.map((piece) => Buffer.from(piece))
+      for await (const { line, address, at, reason } of readLog(Readable.from(pieces), new RegExp(pattern, 'iu')))
+        found.push([line, address, at === null ? '' : new Date(at).toISOString(), reason].join(' '))
+      return found
+    }
+    const log = [
+      '2026-11-24T10:00:00Z bounced a@x.example: 550 no',
+      '2026-11-24T10:00:01Z INFO suppressed address=<A@x.example> reason=hard-bounce; run 7',
+      'unsubscribe of b@x.example',
+      'nothing to see',
+      '2026-11-25 11:00:00+00:00 blacklisting c@x.example, reason: complaint',
+      `suppressed ${'x'.repeat(5_000)} late@x.example`,
+      'suppressed nobody at all',
+      'deactivated d@x.example',
+    ].join('\r\n')
+    const expected = [
+      '2 a@x.example 2026-11-24T10:00:01.000Z hard-bounce',
+      '3 b@x.example  ',
+      '5 c@x.example 2026-11-25T11:00:00.000Z complaint',
+      '8 d@x.example  ',
+    ]
+    assert.deepEqual(await read(log), expected)
+    assert.deepEqual(await read([...log]), expected)
+    assert.deepEqual(await read('x;e@x.example\ny;f@x.example\n', '^y;(?<address>.*)'), ['2 f@x.example  '])
+    for (const hostile of ['suppress '.repeat(100_000), `suppress ${'a'.repeat(100_000)}`, '\n'.repeat(100_000)]) {
+      assert.deepEqual(await read(hostile), [])
+    }
   })
 
   it('names line and column of what is wrong with a list', async () => {

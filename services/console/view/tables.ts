@@ -20,6 +20,7 @@ export type MessageRow = {
   readonly reason: string
   readonly address: string
   readonly subject: string
+  readonly campaign: string
   readonly mailbox: string
   readonly expiresAt: number
   /** A dead letter that a person has dealt with. */
@@ -153,6 +154,7 @@ export const toRow = (row: Readonly<Record<string, unknown>>): MessageRow => ({
   reason: String(row['reason']),
   address: String(row['address']),
   subject: String(row['subject']),
+  campaign: String(row['campaign']),
   mailbox: String(row['mailbox']),
   expiresAt: Number(row['expires_at']),
   dropped: row['dropped'] === 1,

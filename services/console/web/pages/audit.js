@@ -1,9 +1,21 @@
-/** The legacy system's own suppression list against what the mail says. */
+/** The legacy system's own suppression list, or its log, against what the mail says. */
 import { html, useState } from '/vendor/preact.js'
 import { ask } from '../api.js'
 import { count, Problem, Table } from '../parts.js'
 
 const hours = (ms) => (ms / 3_600_000).toFixed(1)
+
+/** What was compared last, for its export. */
+let sent = null
+
+async function download() {
+  const response = await fetch('/api/audit?format=csv', sent)
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(await response.blob())
+  link.download = 'audit.csv'
+  link.click()
+  URL.revokeObjectURL(link.href)
+}
 
 export function Audit() {
   const [state, setState] = useState({ error: null, found: null, busy: false })
@@ -12,8 +24,11 @@ export function Audit() {
     const [file] = event.target.elements.list.files
     if (!file) return
     setState({ error: null, found: null, busy: true })
+    const type = event.target.elements.kind.value
+    const options = { method: 'POST', headers: { 'content-type': type }, body: file }
     try {
-      const found = await ask('/api/audit', { method: 'POST', headers: { 'content-type': 'text/csv' }, body: file })
+      const found = await ask('/api/audit', options)
+      sent = options
       setState({ error: null, found, busy: false })
     } catch (error) {
       setState({ error: error.message, found: null, busy: false })
@@ -21,9 +36,10 @@ export function Audit() {
   }
   const { error, found, busy } = state
   return html`
-    <p>Choose the legacy system’s suppression list, a CSV file with a line of names: a column of addresses (email, address …), and if it has them a time and a reason. Nothing of it is kept.</p>
+    <p>Choose the legacy system’s suppression list, a CSV file with a line of names: a column of addresses (email, address …), and if it has them a time and a reason; or its log, of which <code>AUDIT_LOG_PATTERN</code> says which lines count. Nothing of it is kept.</p>
     <form id="audit" onSubmit=${send}>
-      <label>List <input name="list" type="file" accept=".csv,text/csv" required /></label>
+      <label>It is <select name="kind"><option value="text/csv">a list (CSV)</option><option value="text/plain">a log</option></select></label>
+      <label>File <input name="list" type="file" accept=".csv,.log,.txt,text/*" required /></label>
       <button disabled=${busy}>Compare</button>
     </form>
     <p role="status">${busy ? 'Comparing…' : ''}</p>
@@ -45,7 +61,14 @@ export function Audit() {
               ['Supported', ({ supported }) => count(supported), 'number'],
               ['Unsupported', ({ unsupported }) => count(unsupported), 'number'],
             ]} />
+            <h2>By campaign</h2>
+            <${Table} caption="By campaign" rows=${found.byCampaign} columns=${[
+              ['Campaign', ({ campaign }) => campaign || '(none)'],
+              ['Supported', ({ supported }) => count(supported), 'number'],
+              ['Missed', ({ missed }) => count(missed), 'number'],
+            ]} />
             <h2>Findings</h2>
+            <button type="button" id="export" onClick=${download}>All findings as CSV</button>
             <${Table} id="findings" caption="Findings" rows=${found.findings} columns=${[
               [
                 'Address',
@@ -54,6 +77,8 @@ export function Audit() {
               ['Finding', ({ finding }) => finding],
               ['Reason of the list', ({ reason }) => reason],
               ['What mail says', ({ cause }) => cause],
+              ['Campaign', ({ campaign }) => campaign],
+              ['Late', ({ lateMs }) => (lateMs === null ? '' : `${hours(lateMs)} h`)],
             ]} />`
     }`
 }
