@@ -48,6 +48,10 @@ export const logSettings = {
     max: 16_777_216,
     meaning: 'largest record; max.message.bytes of the topics must be at least 64 KiB more',
   }),
+  otlpEndpoint: setting.optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', {
+    meaning:
+      'base URL of an OpenTelemetry collector (OTLP over HTTP): the console sends it a span for each step of each message, and records in Kafka carry a traceparent; absent: neither',
+  }),
   schemaRegistryUrl: setting.optionalText('SCHEMA_REGISTRY_URL', {
     meaning: 'Confluent-compatible schema registry; absent: Avro single-object encoding',
   }),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, it } from 'node:test'
+import kafkajs from 'kafkajs'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { ManualClock } from '#lib/testing/clock.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
@@ -30,6 +31,32 @@ logContract('kafka', {
   open: () => openKafkaLog(kafkaOptions(testBrokers ?? '')),
   recordBytesMax,
   skip: testBrokers === undefined && kafkaMissing,
+})
+
+describe('kafka: trace context', { skip: testBrokers === undefined && kafkaMissing }, () => {
+  it('records about messages carry a traceparent where it is asked for, others do not', async () => {
+    const brokers = testBrokers ?? ''
+    const topic = `trace.${randomUUID()}`
+    const id = '0190b1a2-3c4d-7e5f-8a9b-0c1d2e3f4a5b'
+    for (const hasTraceContext of [true, false]) {
+      const log = openKafkaLog({ ...kafkaOptions(brokers), hasTraceContext })
+      await log.admin.ensureTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
+      for (const key of [id, 'not-an-id', null]) await log.append(topic, { key, value: Buffer.from('x'), partition: 0 })
+      await log.close()
+    }
+    const kafka = new kafkajs.Kafka({ brokers: brokers.split(','), logLevel: kafkajs.logLevel.NOTHING })
+    const consumer = kafka.consumer({ groupId: randomUUID() })
+    await consumer.subscribe({ topic, fromBeginning: true })
+    const found: (string | undefined)[] = []
+    await consumer.run({
+      eachMessage: async ({ message }) => void found.push(message.headers?.['traceparent']?.toString()),
+    })
+    await until('all six', () => found.length === 6)
+    await consumer.disconnect()
+    const [first, ...others] = found
+    assert.match(first ?? '', /^00-0190b1a23c4d7e5f8a9b0c1d2e3f4a5b-[0-9a-f]{16}-01$/)
+    assert.deepEqual(others, [undefined, undefined, undefined, undefined, undefined])
+  })
 })
 
 describe('kafka: the broker gone and back', { skip: !ownBroker && kafkaMissing }, () => {

@@ -51,6 +51,8 @@ export type KafkaOptions = {
   readonly sessionTimeoutMs: number
   /** A request that got no answer for so long has failed. */
   readonly requestTimeoutMs: number
+  /** Records about messages carry a `traceparent`. */
+  readonly hasTraceContext: boolean
 }
 
 const { CompressionTypes, CompressionCodecs, ConfigResourceTypes } = kafkajs
@@ -106,6 +108,7 @@ class KafkaLog implements Log {
           : options.compression === 'gzip'
             ? CompressionTypes.GZIP
             : CompressionTypes.None,
+      hasTraceContext: options.hasTraceContext,
       recordBytesMax: options.recordBytesMax,
       partitions: async (topic) => (await this.admin.offsets(topic)).length,
       outcome: (ok) => this.#heard(ok),

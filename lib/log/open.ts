@@ -33,6 +33,7 @@ export async function openLog(values: Values<typeof logSettings>, service: strin
     replicationFactor: values.kafkaReplication,
     sessionTimeoutMs: values.kafkaSessionMs,
     requestTimeoutMs: values.kafkaRequestMs,
+    hasTraceContext: values.otlpEndpoint !== null,
   })
 }
 

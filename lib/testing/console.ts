@@ -1,4 +1,5 @@
 /** A console over ports of a test, and how to ask it. */
+import { logSettings } from '#lib/log/config.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { replay } from '#services/classify/replay.ts'
 import type { RouteView } from '#services/console/app.ts'
@@ -15,14 +16,17 @@ export type TestConsoleOptions = {
 
 export async function startTestConsole(ports: TestPorts, options: TestConsoleOptions = {}) {
   const environment = { CONSOLE_LISTEN: '127.0.0.1:0', ...options.environment }
-  const service = startConsole(readSettings('test', consoleSettings, { environment }), {
-    ...ports,
-    viewPath: options.viewPath ?? '',
-    groups: { forward: 'forward', classify: 'classify', quarantine: 'quarantine' },
-    health: async () => null,
-    routes: options.routes ?? [],
-    replay: (range, signal) => replay({ ...range, classify: {} }, ports, () => {}, signal),
-  })
+  const service = startConsole(
+    readSettings('test', { ...consoleSettings, otlpEndpoint: logSettings.otlpEndpoint }, { environment }),
+    {
+      ...ports,
+      viewPath: options.viewPath ?? '',
+      groups: { forward: 'forward', classify: 'classify', quarantine: 'quarantine' },
+      health: async () => null,
+      routes: options.routes ?? [],
+      replay: (range, signal) => replay({ ...range, classify: {} }, ports, () => {}, signal),
+    },
+  )
   await service.ready
   const base = `http://127.0.0.1:${service.port}`
   const ask = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${base}${path}`, init)

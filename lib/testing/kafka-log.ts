@@ -14,6 +14,7 @@ export const testKafkaOptions = (brokers: string): KafkaOptions => ({
   replicationFactor: 1,
   sessionTimeoutMs: 6_000,
   requestTimeoutMs: 5_000,
+  hasTraceContext: false,
 })
 
 export const openTestKafka = (brokers: string): Promise<Log> => Promise.resolve(openKafkaLog(testKafkaOptions(brokers)))

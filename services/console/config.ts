@@ -44,10 +44,6 @@ export const consoleSettings = {
     max: 1_000_000_000,
     meaning: 'and how many messages; the oldest go first, their counts stay',
   }),
-  otlpEndpoint: setting.optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', {
-    meaning:
-      'base URL of an OpenTelemetry collector (OTLP over HTTP) that gets a span for each step of each message; absent: none',
-  }),
 } as const
 
 export type Role = 'viewer' | 'operator' | 'admin'
@@ -63,7 +59,7 @@ function parseTokens(value: unknown): readonly Token[] | null {
   return value
 }
 
-export type ConsoleConfig = setting.Values<typeof consoleSettings>
+export type ConsoleConfig = setting.Values<typeof consoleSettings> & { readonly otlpEndpoint: string | null }
 
 export function checkConsole(values: ConsoleConfig): readonly setting.Problem[] {
   return [...checkToken(values), ...checkEndpoint(values)]

@@ -328,7 +328,7 @@ describe('the API', () => {
     await using ports = await openTestPorts()
     await using view = await start(ports)
     const config = readSettings('test', consoleSettings, { environment: { CONSOLE_LISTEN: '0.0.0.0:8080' } })
-    assert.match(checkConsole(config)[0]?.line ?? '', /CONSOLE_TOKEN is not set/)
+    assert.match(checkConsole({ ...config, otlpEndpoint: null })[0]?.line ?? '', /CONSOLE_TOKEN is not set/)
     const { request } = await import('node:http')
     const status = await new Promise((resolve, reject) => {
       request({ port: view.console.port, path: '/api/ledger', headers: { host: 'mail.evil.example' } }, (response) =>

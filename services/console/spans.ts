@@ -1,13 +1,13 @@
 /**
  * The steps of messages as OpenTelemetry spans, by OTLP over HTTP as JSON (OpenTelemetry protocol specification 1.5), where an endpoint is
- * set. A message's id is a UUID, so its 16 bytes are the trace id, everywhere and without a header that would have to travel with
- * each record; who has the id of a message has its trace. Addresses are not told.
+ * set. A message's id is a UUID, so its 16 bytes are the trace id: who has the id of a message has its trace. Records carry it as `traceparent`,
+ * for services of other makers (lib/log/trace-context.ts). Addresses are not told.
  *
  * A consumer group of its own: what the collector has not taken is not committed, so nothing is lost while it is away, within the
  * retention of mail.events.
  */
-import { createHash } from 'node:crypto'
 import type { Consumer, Log, LogRecord } from '#lib/log/log.ts'
+import { spanIdOf, traceIdOf } from '#lib/log/trace-context.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import { persist } from '#lib/runtime/retry.ts'
@@ -44,8 +44,8 @@ type Span = {
 
 /** Null: the event is of no message, or of one whose id is no UUID. */
 export function spanOf(event: Event): Span | null {
-  const traceId = event.messageId.replaceAll('-', '').toLowerCase()
-  if (!/^[0-9a-f]{32}$/.test(traceId) || /^0+$/.test(traceId)) return null
+  const traceId = traceIdOf(event.messageId)
+  if (traceId === null) return null
   const isRoot = event.type === 'accepted'
   const took = event.type === 'forwarded' ? event.addedDelayMs : 0
   const attributes: Record<string, string | number> = {
@@ -63,8 +63,8 @@ export function spanOf(event: Event): Span | null {
   }
   return {
     traceId,
-    spanId: isRoot ? idOf(traceId) : idOf(`${traceId} ${event.type} ${event.at} ${event.attempt}`),
-    ...(!isRoot && { parentSpanId: idOf(traceId) }),
+    spanId: isRoot ? spanIdOf(traceId) : spanIdOf(`${traceId} ${event.type} ${event.at} ${event.attempt}`),
+    ...(!isRoot && { parentSpanId: spanIdOf(traceId) }),
     name: event.type,
     // SERVER, CLIENT, INTERNAL.
     kind: isRoot ? 2 : event.host === '' ? 1 : 3,
@@ -80,7 +80,6 @@ export function spanOf(event: Event): Span | null {
   }
 }
 
-const idOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
 const nano = (at: number): string => `${Math.max(0, Math.round(at))}000000`
 
 export class SpanExporter {

@@ -7,6 +7,7 @@
 import type { CompressionTypes, Kafka, Producer } from 'kafkajs'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { AppendRecord, Position } from '../log.ts'
+import { traceparentOf } from '../trace-context.ts'
 import { kafkaError } from './errors.ts'
 
 type Pending = {
@@ -27,6 +28,8 @@ type Lane = {
 export type ProducerOptions = {
   readonly compression: CompressionTypes
   readonly recordBytesMax: number
+  /** Records about messages carry a `traceparent`. */
+  readonly hasTraceContext: boolean
   partitions(topic: string): Promise<number>
   /** Told after each send, for readiness. */
   outcome(ok: boolean): void
@@ -84,6 +87,11 @@ export class GatheringProducer {
     })
   }
 
+  #headers(key: string | null): { headers?: { traceparent: string } } {
+    const traceparent = this.#options.hasTraceContext ? traceparentOf(key) : null
+    return traceparent === null ? {} : { headers: { traceparent } }
+  }
+
   #schedule(lane: Lane): void {
     const sendsMax = lane.partition === undefined ? freeLaneSendsMax : 1
     if (lane.scheduled || lane.pending.length === 0 || lane.inFlight >= sendsMax) return
@@ -115,7 +123,7 @@ export class GatheringProducer {
         topic: lane.topic,
         acks: -1,
         compression: this.#options.compression,
-        messages: batch.map(({ record }) => ({ key: record.key, value: record.value, partition })),
+        messages: batch.map(({ record: { key, value } }) => ({ key, value, partition, ...this.#headers(key) })),
       })
       const base = BigInt(result?.baseOffset ?? -1)
       batch.forEach(({ resolve }, index) => {
