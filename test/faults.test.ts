@@ -1,6 +1,6 @@
 /**
- * Ingest under load while it, the broker, or both are killed: everything that was answered 250 is in mail.raw, and nothing is there
- * twice under one id.
+ * Ingest under load while it, the broker, or both are killed: everything that was answered 250 is in mail.raw, nothing is there twice under
+ * one id, and the ledger of the rest of the pipeline balances over it.
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -11,13 +11,22 @@ import { readAll } from '#lib/log/read-all.ts'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { startBroker } from '#lib/testing/kafka.ts'
 import { openTestKafka } from '#lib/testing/kafka-log.ts'
-import { listenSettings, type Running, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
+import {
+  listenSettings,
+  type Ports,
+  type Running,
+  runMailweir,
+  startMailweir,
+  whenReady,
+} from '#lib/testing/mailweir.ts'
 import { type TestMessage, testMessages } from '#lib/testing/messages.ts'
 import { freePort } from '#lib/testing/ports.ts'
 import { seeded } from '#lib/testing/random.ts'
 import { sendAll } from '#lib/testing/send.ts'
 import { kafkaMissing, ownBroker } from '#lib/testing/services.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
+import { until } from '#lib/testing/wait.ts'
+import { ledgerOf } from './flow.ts'
 
 /** A run of its own takes more: FAULT_ROUNDS=20 npm test -- test/faults.test.ts */
 const rounds = Number(process.env['FAULT_ROUNDS'] ?? 6)
@@ -36,6 +45,26 @@ function checkIds(acknowledged: readonly string[], stored: readonly string[]): v
     [],
     'a message that was answered 250 is not there',
   )
+}
+
+/** The rest of the pipeline comes up over what ingest left: the ledger tells of each message, and balances. */
+async function checkBooks(environment: Readonly<Record<string, string>>, ports: Ports, count: number): Promise<void> {
+  await using all = startMailweir(['up'], { ...environment, SEGMENT_MS: '200', IMAP_PASSWORD: 'a password of a test' })
+  await whenReady(all, ports.console)
+  await until(
+    'all to be forwarded and stored',
+    async () => {
+      const { forwarded, stored } = await ledgerOf(ports)
+      return forwarded === count && stored === count
+    },
+    60_000,
+  )
+  const { accepted, classified, waiting, dead, balanced } = await ledgerOf(ports)
+  assert.deepEqual(
+    { accepted, classified, waiting, dead, balanced },
+    { accepted: count, classified: count, waiting: 0, dead: 0, balanced: true },
+  )
+  assert.equal(await all.end('SIGTERM'), 0, all.stderr())
 }
 
 /** A message of each: small, and large enough for a claim. */
@@ -72,8 +101,10 @@ describe('acknowledged mail survives', () => {
     }
     assert.equal(await process.end('SIGTERM'), 0, process.stderr())
     const log = openEmbeddedLog({ path: `${folder.path}/log.sqlite`, logger: silentLogger, recordBytesMax: 1_048_576 })
-    checkIds(acknowledged, await idsIn(log))
+    const ids = await idsIn(log)
+    checkIds(acknowledged, ids)
     await log.close()
+    await checkBooks(environment, ports, ids.length)
   })
 
   it('kill -9 of ingest, of the broker, and of both', {
@@ -128,7 +159,9 @@ describe('acknowledged mail survives', () => {
     }
     assert.equal(await process.end('SIGTERM'), 0, process.stderr())
     const log = await openTestKafka(broker.brokers)
-    checkIds(acknowledged, await idsIn(log))
+    const ids = await idsIn(log)
+    checkIds(acknowledged, ids)
     await log.close()
+    await checkBooks(environment, ports, ids.length)
   })
 })

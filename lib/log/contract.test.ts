@@ -33,6 +33,26 @@ logContract('kafka', {
   skip: testBrokers === undefined && kafkaMissing,
 })
 
+describe('kafka: many questions at once', { skip: testBrokers === undefined && kafkaMissing }, () => {
+  it('about topics that nobody has asked about before', async () => {
+    const names = Array.from({ length: 6 }, () => `asked.${randomUUID()}`)
+    const [maker, asker] = [
+      openKafkaLog(kafkaOptions(testBrokers ?? '')),
+      openKafkaLog(kafkaOptions(testBrokers ?? '')),
+    ]
+    await maker.admin.ensureTopics(
+      names.map((name) => ({ name, partitions: 2, cleanup: 'delete', retentionMs: null }) as const),
+    )
+    const found = await Promise.all([
+      ...[...names, ...names].map((name) => asker.admin.offsets(name)),
+      ...names.map(async (name) => [...(await asker.admin.offsetsAt(name, 0))]),
+    ])
+    assert.ok(found.every(({ length }) => length === 2))
+    await maker.close()
+    await asker.close()
+  })
+})
+
 describe('kafka: trace context', { skip: testBrokers === undefined && kafkaMissing }, () => {
   it('records about messages carry a traceparent where it is asked for, others do not', async () => {
     const brokers = testBrokers ?? ''

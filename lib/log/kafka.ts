@@ -80,6 +80,9 @@ class KafkaLog implements Log {
   readonly #kafka: Kafka
   readonly #producer: GatheringProducer
   readonly #open = new Set<{ stop(): Promise<void> }>()
+  /** Topics that the admin client knows, and the first question about one. */
+  readonly #known = new Set<string>()
+  #learning: Promise<unknown> = Promise.resolve()
   #adminClient: Promise<Admin> | null = null
   #closed = false
   #failing = false
@@ -134,6 +137,19 @@ class KafkaLog implements Log {
     } catch (error) {
       throw error instanceof MailweirError ? error : kafkaError(what, error)
     }
+  }
+
+  /**
+   * A question about the offsets of a topic. kafkajs shares one refresh of its metadata among callers, without the topics of those who
+   * came later, and then finds no partitions: so the first question about each topic comes alone.
+   */
+  async #askOf<T>(topic: string, what: string, question: (admin: Admin) => Promise<T>): Promise<T> {
+    if (this.#known.has(topic)) return this.#ask(what, question)
+    const turn = this.#learning.then(() => this.#ask(what, question))
+    this.#learning = turn.catch(() => {})
+    const answer = await turn
+    this.#known.add(topic)
+    return answer
   }
 
   // ---- appending ----------------------------------------------------------------------------------------------------
@@ -335,7 +351,8 @@ class KafkaLog implements Log {
         })
       }),
     offsets: (topic) =>
-      this.#ask(
+      this.#askOf(
+        topic,
         `read the offsets of ${topic}`,
         async (admin): Promise<readonly PartitionOffsets[]> =>
           (await admin.fetchTopicOffsets(topic))
@@ -344,7 +361,7 @@ class KafkaLog implements Log {
       ),
     offsetsAt: async (topic, at) => {
       const ends = new Map((await this.admin.offsets(topic)).map(({ partition, end }) => [partition, end]))
-      const found = await this.#ask(`read the offsets of ${topic} by time`, (admin) =>
+      const found = await this.#askOf(topic, `read the offsets of ${topic} by time`, (admin) =>
         admin.fetchTopicOffsetsByTimestamp(topic, at),
       )
       return new Map(
