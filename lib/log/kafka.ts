@@ -7,6 +7,7 @@
  * without one. No live group is ever touched by them.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync } from 'node:zlib'
 import kafkajs, { type Admin, type Kafka, type SASLOptions } from 'kafkajs'
@@ -68,7 +69,14 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
 })
 
 const probeMs = 1_000
+const leaderMs = 100
 const adminRetries = 3
+
+/** What kafkajs makes of a partition whose leader it knows wrong, or not at all. */
+const isOutOfDate = (error: unknown): boolean =>
+  error instanceof TypeError ||
+  (error instanceof kafkajs.KafkaJSProtocolError &&
+    (error.type === 'NOT_LEADER_FOR_PARTITION' || error.type === 'LEADER_NOT_AVAILABLE'))
 
 export function openKafkaLog(options: KafkaOptions): Log {
   return new KafkaLog(options)
@@ -119,24 +127,44 @@ class KafkaLog implements Log {
   }
 
   /** One admin client for all; a failed connect is forgotten, so that the next call tries again. */
-  async #admin(): Promise<Admin> {
-    if (this.#closed) throw new MailweirError('LOG_CLOSED', 'The log is closed')
+  #admin(): Promise<Admin> {
+    if (this.#closed) return Promise.reject(new MailweirError('LOG_CLOSED', 'The log is closed'))
     if (this.#adminClient === null) {
       const admin = this.#kafka.admin()
-      this.#adminClient = admin.connect().then(() => admin)
-      this.#adminClient.catch(() => {
-        this.#adminClient = null
+      const client = admin.connect().then(() => admin)
+      this.#adminClient = client
+      client.catch(() => {
+        if (this.#adminClient === client) this.#adminClient = null
       })
     }
     return this.#adminClient
   }
 
+  /** A leader that is new, or about to be: kafkajs asks the one it knows, so another client is asked, for as long as a request may take. */
   async #ask<T>(what: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    try {
-      return await question(await this.#admin())
-    } catch (error) {
-      throw error instanceof MailweirError ? error : kafkaError(what, error)
+    const until = performance.now() + this.#options.requestTimeoutMs
+    for (;;) {
+      const client = this.#admin()
+      try {
+        return await question(await client)
+      } catch (error) {
+        if (this.#closed || performance.now() > until || !isOutOfDate(error))
+          throw error instanceof MailweirError ? error : kafkaError(what, error)
+        this.#replace(client)
+        await sleep(leaderMs)
+      }
     }
+  }
+
+  #replace(client: Promise<Admin>): void {
+    if (this.#adminClient !== client) return
+    this.#adminClient = null
+    this.#known.clear()
+    // Others may still be asking it.
+    setTimeout(
+      () => client.then((admin) => admin.disconnect()).catch(() => {}),
+      2 * this.#options.requestTimeoutMs,
+    ).unref()
   }
 
   /**
