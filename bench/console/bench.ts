@@ -1,9 +1,12 @@
 /** The console's view: how fast it takes events, and how long its questions take with so many messages in it. */
-import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { chromium } from 'playwright-core'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
+import { until } from '#lib/testing/wait.ts'
 import { openCodec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
 import type { Event } from '#schemas/types.ts'
@@ -98,5 +101,43 @@ export async function run(): Promise<string> {
   view.close()
   // Asked by a process that has not made the events: what it takes is what a console takes.
   const answers = execFileSync(process.execPath, [join(import.meta.dirname, 'ask.ts'), path], { encoding: 'utf8' })
-  return `${messages} messages, ${messages * 4} events: ${((messages * 4 * 1000) / applying).toFixed(0)} events/s over all, ${median(rates).toFixed(0)} at the end; ${(statSync(path).size / 1024 / 1024).toFixed(0)} MiB on disk\n\n${answers}`
+  const page = await openPage(path)
+  return `${messages} messages, ${messages * 4} events: ${((messages * 4 * 1000) / applying).toFixed(0)} events/s over all, ${median(rates).toFixed(0)} at the end; ${(statSync(path).size / 1024 / 1024).toFixed(0)} MiB on disk\n\n${answers}${page}`
+}
+
+const browserPath = '/usr/bin/chromium'
+
+/** The page over that view in Chromium: from the address to something that takes keys, and to all that the overview shows. */
+async function openPage(path: string): Promise<string> {
+  if (!existsSync(browserPath)) return '\nThe page: no chromium\n'
+  const server = spawn(process.execPath, [join(import.meta.dirname, 'serve.ts'), path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let said = ''
+  server.stdout.on('data', (chunk) => {
+    said += String(chunk)
+  })
+  const port = await until('the port', () => /^(\d+)\n/.exec(said)?.[1])
+  const browser = await chromium.launch({
+    executablePath: browserPath,
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],
+  })
+  const interactive: number[] = []
+  const whole: number[] = []
+  for (let round = 0; round < 11; round++) {
+    const page = await (await browser.newContext()).newPage()
+    await page.goto(`http://127.0.0.1:${port}/`)
+    await page.locator('nav a').first().waitFor()
+    interactive.push(Number(await page.evaluate('performance.now()')))
+    for (const id of ['ledger', 'kinds']) await page.locator(`#${id} tr`).first().waitFor()
+    await page.locator('figure svg rect').first().waitFor()
+    await page.locator('.columns section').nth(3).locator('tr').nth(1).waitFor()
+    whole.push(Number(await page.evaluate('performance.now()')))
+    await page.context().close()
+  }
+  await browser.close()
+  server.stdin.end()
+  await once(server, 'exit')
+  const memory = said.trim().split('\n').at(-1)
+  return `\nThe page in Chromium, milliseconds at the median (most): the menu ${median(interactive).toFixed(0)} (${Math.max(...interactive).toFixed(0)}), all of the overview ${median(whole).toFixed(0)} (${Math.max(...whole).toFixed(0)}); the process that serves it: ${memory} MiB\n`
 }
