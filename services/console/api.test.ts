@@ -169,6 +169,23 @@ describe('the API', { timeout: 60_000 }, () => {
     const lines = (await exported.text()).trim().split('\r\n')
     assert.match(lines[1] ?? '', /^right@a\.example,supported,hard-bounce,bounce,'=november,\d+\.\d\d,m0$/)
     assert.deepEqual(lines.slice(2), ['other@a.example,unsupported,,,,,', 'missed@a.example,missed,hard-bounce,,,,m1'])
+    const csv = (body: string) =>
+      api.ask('/api/audit?format=csv', { method: 'POST', headers: { 'content-type': 'text/csv' }, body })
+    const wrong = await csv('email\nnot an address\n')
+    assert.equal(wrong.status, 400)
+    assert.match(await wrong.text(), /line 2, column 1/)
+    // More than is made ahead; and somebody who takes none of it.
+    const many = Array.from({ length: 60_000 }, (_, n) => `u${n}@a-rather-long-name.example,bounce`).join('\n')
+    const abort = new AbortController()
+    const left = await api.ask('/api/audit?format=csv', {
+      method: 'POST',
+      headers: { 'content-type': 'text/csv' },
+      body: `email,reason\n${many}\n`,
+      signal: abort.signal,
+    })
+    abort.abort()
+    await assert.rejects(left.text())
+    assert.equal((await (await csv(`email,reason\n${many}\n`)).text()).trim().split('\r\n').length, 60_003)
     await using own = await start(ports, { AUDIT_LOG_PATTERN: '^started(?<address>x)?' })
     assert.equal(
       (await own.json('/api/audit', { method: 'POST', headers: { 'content-type': 'text/plain' }, body: log })).body[

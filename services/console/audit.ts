@@ -162,7 +162,8 @@ export async function audit(
     /** Of the messages that support a suppression; empty: none is known. */
     campaignOf(ids: readonly string[]): string
   },
-  found: (finding: Finding) => void,
+  /** A promise is waited for. */
+  found: (finding: Finding) => unknown,
 ): Promise<AuditSummary> {
   const listed = new Set<string>()
   const late: number[] = []
@@ -189,7 +190,7 @@ export async function audit(
     else of.unsupported++
     const campaign = known === null ? '' : book.campaignOf(known.evidence)
     if (isSupported) count(campaign, 'supported')
-    found({
+    await found({
       address,
       finding: isSupported ? 'supported' : 'unsupported',
       cause: known?.cause ?? '',
@@ -209,7 +210,7 @@ export async function audit(
     const campaign = book.campaignOf(known.evidence)
     count(campaign, 'missed')
     missedByCause.set(known.cause, (missedByCause.get(known.cause) ?? 0) + 1)
-    found({
+    await found({
       address: known.address,
       finding: 'missed',
       cause: known.cause,

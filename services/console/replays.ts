@@ -36,10 +36,14 @@ export type ReplayPorts = {
 }
 
 const listMax = 100
+/** Records that one question about changes reads. */
+const scannedMax = 50_000
 
 export class Replays {
   readonly #ports: ReplayPorts
   readonly #stopping = new AbortController()
+  /** What was read: a replay that is over does not change. */
+  readonly #finished = new Map<string, FinishedReplay>()
   #running: (ReplayRange & { readonly done: Promise<void> }) | null = null
   #failed: { readonly name: string; readonly why: string } | null = null
 
@@ -53,14 +57,13 @@ export class Replays {
     readonly running: ReplayRange | null
     readonly failed: { readonly name: string; readonly why: string } | null
   }> {
-    const found: FinishedReplay[] = []
     for await (const { key } of listAll(this.#ports.objects, 'replays/')) {
-      const bytes = await this.#ports.objects.get(key)
-      if (bytes !== null) found.push(JSON.parse(bytes.toString('utf8')) as FinishedReplay) // As a replay wrote it.
+      const bytes = this.#finished.has(key) ? null : await this.#ports.objects.get(key)
+      if (bytes !== null) this.#finished.set(key, JSON.parse(bytes.toString('utf8')) as FinishedReplay) // As a replay wrote it.
     }
     const running = this.#running
     return {
-      replays: found.sort((a, b) => a.at - b.at).slice(-listMax),
+      replays: [...this.#finished.values()].sort((a, b) => a.at - b.at).slice(-listMax),
       running: running === null ? null : { name: running.name, from: running.from, to: running.to },
       failed: this.#failed,
     }
@@ -85,7 +88,7 @@ export class Replays {
     return true
   }
 
-  /** Verdicts that changed, from a place on; null: there is no such replay, or its topic is gone. */
+  /** Verdicts that changed, from a place on, of so many records at most; null: there is no such replay, or its topic is gone. */
   async changes(
     name: string,
     from: ReplayPlace,
@@ -96,6 +99,7 @@ export class Replays {
     const [state] = await log.admin.describeTopics([topic])
     if (state === null || state === undefined) return null
     const changes: ChangedVerdict[] = []
+    let scanned = 0
     for (const { partition, earliest, end } of await log.admin.offsets(topic)) {
       if (partition < from.partition) continue
       const first = partition === from.partition ? BigInt(from.offset) : earliest
@@ -105,7 +109,8 @@ export class Replays {
       }
       for await (const records of log.read(topic, range)) {
         for (const record of records) {
-          if (changes.length >= limit) return { changes, next: { partition, offset: Number(record.offset) } }
+          if (changes.length >= limit || ++scanned > scannedMax)
+            return { changes, next: { partition, offset: Number(record.offset) } }
           const found = decodeOrNull(codec, 'replay', record.value)
           if (found?.changed) changes.push({ id: found.id, before: found.before, after: found.after })
         }

@@ -316,7 +316,10 @@ class ConsoleService implements Console {
     this.#progress.stop()
     if (this.#eviction !== null) clearInterval(this.#eviction)
     await this.ready.catch(() => {})
-    await this.#app?.close()
+    // Fastify ends the connections of what it listens on itself; whoever left in the middle of an answer would be waited for.
+    const closed = this.#app?.close()
+    this.#app?.server.closeAllConnections()
+    await closed
     await this.#replays.stop()
     await this.#spans?.stop()
     await this.#suppressions.stop()

@@ -1,5 +1,6 @@
 /** The audit of the legacy system: its list, or its log, against what the mail says. */
-import { Readable } from 'node:stream'
+import { once } from 'node:events'
+import { PassThrough, type Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
@@ -7,7 +8,8 @@ import { audit, type Finding, findingLine, findingNames, readList, readLog } fro
 import { uploadBytesMax, uploadOf } from './uploads.ts'
 
 const findingsMax = 2_000
-const exportedMax = 5_000_000
+/** So much is made before any of it is sent: what is wrong with a shorter list is an answer of its own. */
+const aheadBytes = 1024 * 1024
 
 const auditQuery = Type.Object({
   format: Type.Enum(['json', 'csv'], {
@@ -30,24 +32,48 @@ export function auditRoutes(app: FastifyInstance, { suppressions, view, auditLog
       const { format } = request.query as Static<typeof auditQuery> // Checked by the schema.
       const isLog = /^text\/plain\b/i.test(request.headers['content-type'] ?? '')
       const given = uploadOf(request)
+      const list = isLog ? readLog(given, auditLog) : readList(given)
+      const book = {
+        get: (address: string) => suppressions.get(address),
+        all: () => suppressions.all(),
+        campaignOf: (ids: readonly string[]) =>
+          ids.map((id) => view.message(id)?.campaign ?? '').find((name) => name !== '') ?? '',
+      }
+      if (format === 'csv') {
+        return reply
+          .type('text/csv; charset=utf-8')
+          .header('content-disposition', 'attachment; filename="audit.csv"')
+          .send(await linesOf((found) => audit(list, book, found)))
+      }
       const findings: Finding[] = []
-      const max = format === 'csv' ? exportedMax : findingsMax
-      const summary = await audit(
-        isLog ? readLog(given, auditLog) : readList(given),
-        {
-          get: (address) => suppressions.get(address),
-          all: () => suppressions.all(),
-          campaignOf: (ids) => ids.map((id) => view.message(id)?.campaign ?? '').find((name) => name !== '') ?? '',
-        },
-        (finding) => {
-          if ((format === 'csv' || finding.finding !== 'supported') && findings.length < max) findings.push(finding)
-        },
-      )
-      if (format === 'json') return { ...summary, findings }
-      return reply
-        .type('text/csv; charset=utf-8')
-        .header('content-disposition', 'attachment; filename="audit.csv"')
-        .send(Readable.from([`${findingNames.join(',')}\r\n`, ...findings.map(findingLine)]))
+      const summary = await audit(list, book, (finding) => {
+        if (finding.finding !== 'supported' && findings.length < findingsMax) findings.push(finding)
+      })
+      return { ...summary, findings }
     },
   )
+}
+
+/** A line of CSV for each finding, made as fast as they are taken. */
+async function linesOf(work: (found: (finding: Finding) => unknown) => Promise<unknown>): Promise<Readable> {
+  const lines = new PassThrough({ highWaterMark: aheadBytes })
+  // Whoever sends it hears of it, too; nobody does yet.
+  lines.on('error', () => {})
+  lines.write(`${findingNames.join(',')}\r\n`)
+  let isFull: () => void = () => {}
+  const full = new Promise<void>((resolve) => {
+    isFull = resolve
+  })
+  const done = work(async (finding) => {
+    if (lines.write(findingLine(finding))) return
+    isFull()
+    if (!lines.destroyed) await Promise.race([once(lines, 'drain'), once(lines, 'close')])
+    if (lines.destroyed) throw new Error('nobody takes the findings any more')
+  })
+  done.then(
+    () => lines.end(),
+    (error: Error) => lines.destroy(error),
+  )
+  await Promise.race([done, full])
+  return lines
 }
