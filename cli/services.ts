@@ -71,15 +71,16 @@ async function routesOf(given: string, logger: Logger): Promise<readonly RouteVi
   const { readRoutes } = await import('#services/forward/routes/config.ts')
   const { routeGroup } = await import('#services/forward/routes/rules.ts')
   const { routes, problems } = readRoutes(given)
-  if (problems.length > 0) logger.warn({ event: 'console.routes-unknown', problems }, 'the routes cannot be shown')
+  // What is wrong may quote a secret.
+  if (problems.length > 0)
+    logger.warn({ event: 'console.routes-unknown', problems: problems.length }, 'the routes cannot be shown')
   return (problems.length > 0 ? [] : routes).map(({ name, when, to }) => ({
     name,
     group: routeGroup(name),
     when,
     kind: to.kind,
     // Some services ask for a token in the query of an address.
-    to:
-      to.kind === 'webhook' ? [to.url.replace(/[?#].*$/s, '').replace(/\/\/[^/@]*@/, '//')] : to.hosts.map(withoutUser),
+    to: (to.kind === 'webhook' ? [to.url.replace(/[?#].*$/s, '')] : to.hosts).map(withoutUser),
     isSigned: to.kind === 'webhook' && to.secret !== '',
   }))
 }
