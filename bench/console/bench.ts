@@ -3,7 +3,6 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium } from 'playwright-core'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -118,6 +117,8 @@ async function openPage(path: string): Promise<string> {
     said += String(chunk)
   })
   const port = await until('the port', () => /^(\d+)\n/.exec(said)?.[1])
+  // Not in the memory of the processes that take the events from here.
+  const { chromium } = await import('playwright-core')
   const browser = await chromium.launch({
     executablePath: browserPath,
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic'],
