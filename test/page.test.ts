@@ -93,6 +93,12 @@ describe('the page', {
     assert.match((await page.locator('#kinds').textContent()) ?? '', /bounce/)
     await sendAll(ports.smtp, testMessages(1))
     await page.locator('#ledger td').first().filter({ hasText: '29' }).waitFor({ timeout: 10_000 })
+    const rates = await page.locator('.pipeline .rate').allTextContents()
+    assert.ok(
+      rates.length === 4 && rates.every((rate) => /^\d+(?:\.\d)?\/s$/.test(rate)) && rates[0] !== '0.0/s',
+      rates.join(' '),
+    )
+    await page.locator('.pipeline', { hasText: '0 behind' }).waitFor()
   })
 
   it('searches as one types, and opens a message with trace, verdict and content, all as text', async () => {
@@ -234,6 +240,27 @@ describe('the page', {
     await page.locator('figure svg[aria-label*="in one minute"]').waitFor()
     await page.locator('select[name=against]').selectOption('week')
     await page.locator('#kinds tr', { hasText: 'bounce' }).filter({ hasText: 'new' }).waitFor()
+    assert.deepEqual(problems, [])
+  })
+
+  it('counts reasons by domain and by mail system, and drills down to the messages', async () => {
+    for (const [by, pattern] of [
+      ['domain', /&domain=/],
+      ['system', /&system=/],
+    ] as const) {
+      await go('bounces', 'Bounces')
+      await page.locator('select[name=by]').selectOption(by)
+      await page
+        .getByRole('group', { name: by === 'domain' ? 'Reason by receiving domain' : 'Reason by mail system' })
+        .waitFor()
+      const cell = page.locator('#matrix a').first()
+      await page.waitForFunction(`document.querySelector('#matrix a')?.href.includes('&${by}=')`)
+      const [number, href] = [await cell.textContent(), await cell.getAttribute('href')]
+      assert.match(href ?? '', pattern)
+      await cell.click()
+      await page.getByRole('heading', { level: 1, name: 'Messages' }).waitFor()
+      await page.waitForFunction(`document.querySelectorAll('#messages tr').length === ${number}`)
+    }
     assert.deepEqual(problems, [])
   })
 

@@ -20,6 +20,7 @@ const messagesQuery = Type.Object({
   state: Type.Optional(Type.Enum(['accepted', 'waiting', 'forwarded', 'dead'])),
   held: Type.Optional(Type.Boolean({ description: 'true: those that are kept past their expiry' })),
   domain: text(255),
+  system: text(120),
   campaign: text(300),
   text: Type.Optional(
     Type.String({ minLength: 1, maxLength: 200, description: 'words of the diagnostic or the subject' }),

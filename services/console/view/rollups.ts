@@ -37,7 +37,8 @@ const hourMs = 3_600_000
 const minuteMs = 60_000
 /** Minutes are kept for so long behind the newest: for the picture of now. */
 export const minutesKeptMs = 6 * hourMs
-const valueMax = 120
+/** Characters of a value that are told apart. */
+export const valueMax = 120
 /** Between the values of a pair. */
 const between = '\u001f'
 

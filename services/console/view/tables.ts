@@ -47,6 +47,8 @@ export type MessageQuery = {
   readonly dropped?: boolean | undefined
   readonly held?: boolean | undefined
   readonly domain?: string | undefined
+  /** The mail system that wrote it, as the verdict names it. */
+  readonly system?: string | undefined
   readonly campaign?: string | undefined
   /** Words of the diagnostic or the subject. */
   readonly text?: string | undefined
@@ -59,7 +61,7 @@ export type MessageQuery = {
 }
 
 /** Form of the database; one of another form is made anew from the log. */
-const version = 5
+const version = 6
 const tables = [
   'progress',
   'bases',
@@ -99,12 +101,13 @@ export function openTables(db: Database): void {
       reply TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', variant TEXT NOT NULL DEFAULT '',
       reason TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
       mailbox TEXT NOT NULL DEFAULT '', location TEXT NOT NULL DEFAULT '', expires_at INTEGER NOT NULL DEFAULT 0,
-      undecodable INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
+      undecodable INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, domain TEXT NOT NULL DEFAULT '', system TEXT NOT NULL DEFAULT '', campaign TEXT NOT NULL DEFAULT '',
       PRIMARY KEY (partition, offset)) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_id ON messages (id);
     CREATE INDEX IF NOT EXISTS by_time ON messages (received_at);
     CREATE INDEX IF NOT EXISTS by_kind ON messages (kind, reason, received_at);
     CREATE INDEX IF NOT EXISTS by_domain ON messages (domain, received_at);
+    CREATE INDEX IF NOT EXISTS by_system ON messages (system, received_at);
     CREATE INDEX IF NOT EXISTS by_death ON messages (received_at, partition, offset) WHERE state = 'dead';
     CREATE INDEX IF NOT EXISTS by_hold ON messages (received_at, partition, offset) WHERE held > 0;
     CREATE INDEX IF NOT EXISTS by_wait ON messages (received_at, partition, offset) WHERE state = 'waiting';

@@ -10,7 +10,7 @@ import { Database } from '#lib/runtime/database.ts'
 import { type ReadPorts, readRecord } from '#schemas/read.ts'
 import type { Event, Location } from '#schemas/types.ts'
 import { Outcomes } from './outcomes.ts'
-import { Rollups } from './rollups.ts'
+import { Rollups, valueMax } from './rollups.ts'
 import { type Counts, clearTables, type MessageQuery, type MessageRow, openTables, step, toRow } from './tables.ts'
 
 export type { Counts, MessageRow }
@@ -237,7 +237,7 @@ export class EventView {
     const first = event.recipients[0]
     this.#db
       .prepare(
-        `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?, domain = ?, campaign = ?,
+        `UPDATE messages SET kind = ?, variant = ?, reason = ?, address = ?, subject = ?, domain = ?, system = ?, campaign = ?,
         received_at = CASE received_at WHEN 0 THEN ? ELSE received_at END WHERE partition = ? AND offset = ?`,
       )
       .run(
@@ -247,6 +247,7 @@ export class EventView {
         first?.address ?? '',
         event.subject,
         (first?.address ?? '').replace(/^.*@/s, '').toLowerCase(),
+        event.reporter.slice(0, valueMax),
         event.original['campaign'] ?? '',
         event.at,
         partition,
@@ -374,6 +375,7 @@ export class EventView {
       )
     }
     if (query.domain !== undefined) where('domain = ?', query.domain.toLowerCase())
+    if (query.system !== undefined) where('system = ?', query.system)
     if (query.campaign !== undefined) where('campaign = ?', query.campaign)
     if (query.from !== undefined) where('received_at >= ?', query.from)
     if (query.to !== undefined) where('received_at < ?', query.to)

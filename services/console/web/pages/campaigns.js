@@ -19,7 +19,7 @@ export function Campaigns() {
     <${Table} id="campaigns" caption="Campaigns" rows=${rows} empty="No message names a campaign" columns=${[
       ['Campaign', ({ name }) => html`<a href="#/messages?campaign=${encodeURIComponent(name)}">${name}</a>`],
       ['Messages', ({ total }) => count(total), 'number'],
-      ['Before', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
+      ['Change', ({ total, before }) => html`<${Change} now=${total} before=${before} />`, 'number'],
       ...shown.map((kind) => [
         kind,
         ({ name, total }) => {

@@ -20,13 +20,14 @@ export function Messages({ query }) {
     state: '',
     reason: '',
     domain: '',
+    system: '',
     campaign: '',
     ...given,
   })
   const [asked, setAsked] = useState(form)
   const [older, setOlder] = useState({ messages: [], next: undefined })
   useEffect(
-    () => setForm((before) => ({ ...before, kind: '', reason: '', domain: '', campaign: '', ...given })),
+    () => setForm((before) => ({ ...before, kind: '', reason: '', domain: '', system: '', campaign: '', ...given })),
     [query.toString()],
   )
   useEffect(() => {
@@ -43,6 +44,7 @@ export function Messages({ query }) {
     state: asked.state,
     reason: asked.reason,
     domain: asked.domain,
+    system: asked.system,
     campaign: asked.campaign,
   })) {
     if (value) parameters.set(name, value)
@@ -65,7 +67,7 @@ export function Messages({ query }) {
     <search><form id="search" onSubmit=${(event) => event.preventDefault()}>
       <label>Address, id or words <input name="term" type="search" value=${form.term} onInput=${set} autocomplete="off" maxlength="320" /></label>
       ${choice('kind', 'Kind', kinds)} ${choice('state', 'State', states)}
-      ${field('reason', 'Reason')} ${field('domain', 'Domain')} ${field('campaign', 'Campaign')}
+      ${field('reason', 'Reason')} ${field('domain', 'Domain')} ${field('system', 'Mail system')} ${field('campaign', 'Campaign')}
     </form></search>
     <${Problem} error=${error} />
     <${Table} id="messages" caption="Messages" rows=${[...first, ...older.messages]} empty="No message fits" columns=${[

@@ -1,26 +1,45 @@
 /** The pipeline as it is now, and what came in: kinds, reasons, domains, campaigns, each beside an earlier stretch. */
-import { html, useState } from '/vendor/preact.js'
+import { html, useRef, useState } from '/vendor/preact.js'
 import { useAnswer } from '../api.js'
 import { Against, Bars, bytes, Change, count, duration, Hours, Problem, Table, time } from '../parts.js'
 
-/** ingest → log → forward, and classify → quarantine, with what each has done and what waits. */
-function Pipeline({ ledger }) {
+/** How much the counts of the ledger grew a second, over the last half minute that this page has seen. */
+function useRates(ledger) {
+  const seen = useRef([])
+  const now = Date.now()
+  if (ledger !== null && seen.current.at(-1)?.ledger !== ledger) {
+    seen.current = [...seen.current.filter(({ at }) => at > now - rateMs), { at: now, ledger }]
+  }
+  const [first] = seen.current
+  const last = seen.current.at(-1)
+  return (name) => (first === last ? null : ((last.ledger[name] - first.ledger[name]) * 1000) / (last.at - first.at))
+}
+
+/** ingest → log → forward, and classify → quarantine: what each has done, how fast, what waits and how old the oldest of it is. */
+function Pipeline({ ledger, lag }) {
+  const rate = useRates(ledger)
+  const waits = (group) => {
+    const { messages = 0, oldestMs = null } = lag?.find((each) => each.group === group) ?? {}
+    return `${count(messages)} behind${oldestMs === null || messages === 0 ? '' : `, the oldest ${duration(oldestMs)}`}`
+  }
   const boxes = [
-    [10, 60, 'Accepted', ledger.accepted, ''],
-    [260, 10, 'Forwarded', ledger.forwarded, `${count(ledger.waiting)} waiting, ${count(ledger.dead)} dead`],
-    [260, 110, 'Classified', ledger.classified, `${count(ledger.undecodable)} undecodable`],
-    [510, 110, 'Stored', ledger.stored, `${count(ledger.storing)} being stored`],
+    [10, 60, 'accepted', ['']],
+    [260, 5, 'forwarded', [`${count(ledger.waiting)} waiting, ${count(ledger.dead)} dead`, waits('forward')]],
+    [260, 115, 'classified', [`${count(ledger.undecodable)} undecodable`, waits('classify')]],
+    [510, 115, 'stored', [`${count(ledger.storing)} being stored`, waits('quarantine')]],
   ]
-  return html`<svg class="pipeline" viewBox="0 0 720 180" role="img" aria-label="Of ${count(ledger.accepted)} accepted messages ${count(ledger.forwarded)} were forwarded and ${count(ledger.stored)} stored">
-    <path d="M 190 85 C 225 85 225 45 258 45 M 190 95 C 225 95 225 140 258 140 M 440 140 L 508 140" class="flow" />
-    ${boxes.map(
-      ([x, y, title, number, more]) => html`<g>
-        <rect class="box" x=${x} y=${y} width="180" height="64" rx="6" />
-        <text x=${x + 12} y=${y + 22}>${title}</text>
-        <text class="figure" x=${x + 12} y=${y + 42}>${count(number)}</text>
-        <text class="small" x=${x + 12} y=${y + 57}>${more}</text>
-      </g>`,
-    )}
+  return html`<svg class="pipeline" viewBox="0 0 720 205" role="img" aria-label="Of ${count(ledger.accepted)} accepted messages ${count(ledger.forwarded)} were forwarded and ${count(ledger.stored)} stored">
+    <path d="M 200 90 C 230 90 230 45 258 45 M 200 100 C 230 100 230 155 258 155 M 450 155 L 508 155" class="flow" />
+    ${boxes.map(([x, y, name, more]) => {
+      const each = rate(name)
+      return html`<g>
+        <rect class="box" x=${x} y=${y} width="190" height="84" rx="6" />
+        <text x=${x + 12} y=${y + 22}>${name[0].toUpperCase() + name.slice(1)}</text>
+        <text class="figure" x=${x + 12} y=${y + 42}>${count(ledger[name])}</text>
+        <text class="small rate" x=${x + 178} y=${y + 42} text-anchor="end">${each === null ? '' : `${each < 10 ? each.toFixed(1) : count(Math.round(each))}/s`}</text>
+        ${more.map((text, line) => html`<text class="small" x=${x + 12} y=${y + 58 + line * 15}>${text}</text>`)}
+      </g>`
+    })}
   </svg>`
 }
 
@@ -41,6 +60,7 @@ function Top({ title, by, hours, against, link }) {
 }
 
 const lateMs = 15 * 60_000
+const rateMs = 30_000
 const nearMs = 2 * 86_400_000
 const deadMax = 200
 
@@ -124,7 +144,7 @@ export function Overview() {
         : `${now.current ? 'Up to date' : 'The view is behind the log'}; the books ${now.balanced ? 'balance' : 'DO NOT BALANCE'}`
     }</p>
     <${Alerts} ledger=${now} dead=${dead.data?.letters.length ?? 0} lag=${lag.data?.groups} hosts=${hosts.data?.hosts} />
-    ${now === null ? null : html`<${Pipeline} ledger=${now} />`}
+    ${now === null ? null : html`<${Pipeline} ledger=${now} lag=${lag.data?.groups} />`}
     <section>
       <h2>Ledger</h2>
       <${Table} id="ledger" caption="Ledger" rows=${now === null ? [] : [now]} columns=${[
