@@ -254,12 +254,11 @@ describe('the page', {
         .getByRole('group', { name: by === 'domain' ? 'Reason by receiving domain' : 'Reason by mail system' })
         .waitFor()
       const cell = page.locator('#matrix a').first()
-      await page.waitForFunction(`document.querySelector('#matrix a')?.href.includes('&${by}=')`)
-      const [number, href] = [await cell.textContent(), await cell.getAttribute('href')]
-      assert.match(href ?? '', pattern)
+      await until('the cells', async () => pattern.test((await cell.getAttribute('href')) ?? ''))
+      const number = Number(await cell.textContent())
       await cell.click()
       await page.getByRole('heading', { level: 1, name: 'Messages' }).waitFor()
-      await page.waitForFunction(`document.querySelectorAll('#messages tr').length === ${number}`)
+      await until('its messages', async () => (await page.locator('#messages tr').count()) === number)
     }
     assert.deepEqual(problems, [])
   })

@@ -1,5 +1,5 @@
 /** Replays: what the present classifier would say of the mail of a stretch of time, beside what was said. */
-import { html, useState } from '/vendor/preact.js'
+import { html, useEffect, useState } from '/vendor/preact.js'
 import { change, useAnswer, useDoing } from '../api.js'
 import { count, Problem, Table, time } from '../parts.js'
 
@@ -38,9 +38,15 @@ export function Replays({ query }) {
       () => change('/api/replays', 'POST', body),
       (answer) => `${answer.name} has started`,
     )
-    if (started) setVersion(version + 1)
+    if (started) setVersion((before) => before + 1)
   }
   const { running = null, failed = null, replays = [] } = data ?? {}
+  // Its end is no news of the view: it is asked for.
+  useEffect(() => {
+    if (running === null) return
+    const timer = setTimeout(() => setVersion((before) => before + 1), 1_000)
+    return () => clearTimeout(timer)
+  }, [data])
   return html`
     <p>A replay reads mail that came in before through the classifier as it is now. Nothing is sent, and what was said stays as it is.</p>
     <p role="status">${running ? `${running.name} runs` : said.done}</p>
