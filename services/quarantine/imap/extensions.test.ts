@@ -48,6 +48,29 @@ describe('folders', { timeout: 60_000 }, () => {
     assert.match(await session.ask('DELETE Hold'), /NO \[CANNOT\]/)
   })
 
+  it('keep what they know of a message when reading it marks it', async () => {
+    await using ports = await openTestPorts()
+    await using facade = await startFacade(ports)
+    await facade.store(message('kept'))
+    using session = await facade.open()
+    await session.ask('CREATE Kept')
+    await session.ask(`SELECT ${mailbox}`)
+    await session.ask('COPY 1 Kept')
+    await session.ask('SELECT Kept')
+    const asked = 'FETCH 1 (ENVELOPE BODYSTRUCTURE PREVIEW BODY.PEEK[HEADER.FIELDS (SUBJECT)])'
+    const before = (await session.ask(asked)).replaceAll(/^\w+ OK/gm, '')
+    assert.match(before, /PREVIEW "Hello kept"/)
+    assert.match(await session.ask('FETCH 1 (UID BODY[])'), /Hello kept/)
+    assert.match(await session.ask('FETCH 1 (FLAGS)'), /\\Seen/)
+    assert.equal((await session.ask(asked)).replaceAll(/^\w+ OK/gm, ''), before)
+    assert.match(await session.ask('SEARCH SUBJECT kept'), /SEARCH 1\r\n/)
+    const kept = (await ports.decoded('mail.folders', 'folder')).filter(({ type }) => type === 'message')
+    assert.equal(kept.length, 2)
+    // The first is told before it has a UID.
+    const [first, last] = kept.map(({ at: _at, flags: _flags, uid: _uid, ...rest }) => rest)
+    assert.deepEqual(last, first)
+  })
+
   it('take what a mail program brings, names in any language, and no more than their quota', async () => {
     await using ports = await openTestPorts()
     await using facade = await startFacade(ports, { IMAP_QUOTA_BYTES: '1048576' })

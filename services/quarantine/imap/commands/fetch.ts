@@ -295,7 +295,9 @@ class Fetching {
   async #whole(indexes: readonly number[]): Promise<void> {
     const { mailbox, uids } = this.#selected
     const { view, reader } = this.#session.ports
-    const isBare = this.#items.every((item) => inMemory.has(item.kind) || item.kind === 'EMAILID' || isOfBody(item))
+    // What is marked is written whole: all of its entry has to be known.
+    const isBare =
+      !this.#marks && this.#items.every((item) => inMemory.has(item.kind) || item.kind === 'EMAILID' || isOfBody(item))
     const named = indexes.map((index) => uids[index] ?? 0)
     const found = isBare ? view.bareEntriesOf(mailbox.id, named) : view.entriesOf(mailbox.id, named)
     const entries = new Map(found.map((entry) => [entry.uid, entry]))
