@@ -101,6 +101,8 @@ export const topics = [
 
 /** What one run of `mailweir replay` writes. */
 export const replayTopic = (name: string): string => `mail.replay.${name}`
+/** Whoever puts this has the name. */
+export const replayClaimKey = (name: string): string => `replays/${name}/begun`
 /** What it came to. */
 export const replayKey = (name: string): string => `replays/${name}.json`
 export const replayRetentionDays = 7

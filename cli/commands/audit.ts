@@ -62,7 +62,7 @@ export async function runAudit(
 async function campaignsOf(
   { log, codec }: Pick<Ports, 'log' | 'codec'>,
   known: ReadonlyMap<string, Suppression>,
-): Promise<(ids: readonly string[]) => string> {
+): Promise<(id: string) => string> {
   const wanted = new Set([...known.values()].flatMap(({ evidence }) => evidence))
   const found = new Map<string, string>()
   for await (const record of readAll(log, 'mail.events')) {
@@ -70,5 +70,5 @@ async function campaignsOf(
     const campaign = decodeOrNull(codec, 'event', record.value)?.original['campaign']
     if (campaign !== undefined && campaign !== '') found.set(record.key, campaign)
   }
-  return (ids) => ids.map((id) => found.get(id) ?? '').find((name) => name !== '') ?? ''
+  return (id) => found.get(id) ?? ''
 }

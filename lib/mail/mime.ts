@@ -169,7 +169,7 @@ export function rawValue(bytes: Buffer, field: Field): Buffer {
 /** A field's body, unfolded (RFC 5322 section 2.2.3), trimmed, encoded words decoded. */
 export function fieldText(bytes: Buffer, field: Field): string {
   const raw = rawValue(bytes, field)
-  const unfolded = raw.indexOf(lf) >= 0 ? Buffer.from(raw.toString('latin1').replace(/\r?\n/g, ''), 'latin1') : raw
+  const unfolded = raw.includes(lf) ? Buffer.from(raw.toString('latin1').replace(/\r?\n/g, ''), 'latin1') : raw
   return decodeHeaderText(unfolded).trim()
 }
 

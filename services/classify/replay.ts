@@ -8,7 +8,7 @@ import type { Objects } from '#lib/objects/objects.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { decodeOrNull } from '#schemas/read.ts'
-import { replayKey, replayRetentionDays, replayTopic } from '#schemas/topics.ts'
+import { replayClaimKey, replayKey, replayRetentionDays, replayTopic } from '#schemas/topics.ts'
 import type { Event, Raw, Replay } from '#schemas/types.ts'
 import { type ClassifyOptions, classify } from './classify.ts'
 import { claimBytesRead, classifiedEvent } from './service.ts'
@@ -53,7 +53,8 @@ export async function replay(
   await log.admin.ensureTopics([
     { name: topic, partitions: raw.length, cleanup: 'delete', retentionMs: replayRetentionDays * 86_400_000 },
   ])
-  if ((await log.admin.offsets(topic)).some(({ end }) => end > 0n)) {
+  // Of two that begin at once, here or in another process, one has the name.
+  if ((await ports.objects.put(replayClaimKey(options.name), Buffer.alloc(0))) === 'exists') {
     throw new MailweirError('SETTINGS_WRONG', `${topic} holds a replay already: choose another name`)
   }
   const first = await log.admin.offsetsAt('mail.raw', options.from)

@@ -23,6 +23,7 @@ import type { NamedMessage } from './api/named.ts'
 import { overviewRoutes } from './api/overview.ts'
 import { replayRoutes } from './api/replays.ts'
 import { suppressionRoutes } from './api/suppressions.ts'
+import { takeUploads } from './api/uploads.ts'
 import { wordRoutes } from './api/words.ts'
 import type { Token } from './config.ts'
 import type { Ledger } from './ledger.ts'
@@ -131,6 +132,7 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
     },
   })
   await app.register(async (api) => {
+    takeUploads(api)
     overviewRoutes(api, ports)
     messageRoutes(api, ports)
     suppressionRoutes(api, ports)

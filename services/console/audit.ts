@@ -159,8 +159,8 @@ export async function audit(
   book: {
     get(address: string): Suppression | null
     all(): Iterable<Suppression>
-    /** Of the messages that support a suppression; empty: none is known. */
-    campaignOf(ids: readonly string[]): string
+    /** Of a message; empty: none is known. */
+    campaignOf(id: string): string
   },
   /** A promise is waited for. */
   found: (finding: Finding) => unknown,
@@ -170,6 +170,7 @@ export async function audit(
   const byReason = new Map<string, { supported: number; unsupported: number }>()
   let [supported, unsupported, missed] = [0, 0, 0]
   const byCampaign = new Map<string, { supported: number; missed: number }>()
+  const campaignOf = (ids: readonly string[]): string => ids.map(book.campaignOf).find((name) => name !== '') ?? ''
   const count = (campaign: string, what: 'supported' | 'missed'): void => {
     const of = byCampaign.get(campaign) ?? { supported: 0, missed: 0 }
     if (byCampaign.size < 1_000 || byCampaign.has(campaign)) byCampaign.set(campaign, of)
@@ -188,7 +189,7 @@ export async function audit(
     if (byReason.size < 1_000 || byReason.has(reason)) byReason.set(reason, of)
     if (isSupported) of.supported++
     else of.unsupported++
-    const campaign = known === null ? '' : book.campaignOf(known.evidence)
+    const campaign = known === null ? '' : campaignOf(known.evidence)
     if (isSupported) count(campaign, 'supported')
     await found({
       address,
@@ -207,7 +208,7 @@ export async function audit(
     if (++read % turnEvery === 0) await turn()
     if (!isEvident(known) || listed.has(known.address)) continue
     missed++
-    const campaign = book.campaignOf(known.evidence)
+    const campaign = campaignOf(known.evidence)
     count(campaign, 'missed')
     missedByCause.set(known.cause, (missedByCause.get(known.cause) ?? 0) + 1)
     await found({

@@ -88,6 +88,19 @@ describe('replays', { timeout: 60_000 }, () => {
     assert.deepEqual(answers.map(({ status }) => status).sort(), [202, 409, 409])
   })
 
+  it('of two of one name at once, one runs, and writes each message once', async () => {
+    await using ports = await openTestPorts()
+    await fill(ports, 6)
+    const range = { name: 'same', from: 0, to: Date.now() + 1_000, classify: {} }
+    const found = await Promise.allSettled([1, 2, 3].map(() => replay(range, ports, () => {})))
+    assert.deepEqual(found.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected'])
+    const ends = await ports.log.admin.offsets('mail.replay.same')
+    assert.equal(
+      ends.reduce((sum, { end }) => sum + Number(end), 0),
+      6,
+    )
+  })
+
   it('the log holds one of that name already: told as failed', async () => {
     await using ports = await openTestPorts()
     await fill(ports, 2)

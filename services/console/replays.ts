@@ -58,6 +58,7 @@ export class Replays {
     readonly failed: { readonly name: string; readonly why: string } | null
   }> {
     for await (const { key } of listAll(this.#ports.objects, 'replays/')) {
+      if (!key.endsWith('.json')) continue
       const bytes = this.#finished.has(key) ? null : await this.#ports.objects.get(key)
       if (bytes !== null) this.#finished.set(key, JSON.parse(bytes.toString('utf8')) as FinishedReplay) // As a replay wrote it.
     }

@@ -36,8 +36,7 @@ export function auditRoutes(app: FastifyInstance, { suppressions, view, auditLog
       const book = {
         get: (address: string) => suppressions.get(address),
         all: () => suppressions.all(),
-        campaignOf: (ids: readonly string[]) =>
-          ids.map((id) => view.message(id)?.campaign ?? '').find((name) => name !== '') ?? '',
+        campaignOf: (id: string) => view.message(id)?.campaign ?? '',
       }
       if (format === 'csv') {
         return reply

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import type { AppPorts } from '../app.ts'
 import { csvCell, readList } from '../audit.ts'
 import { isSuppressed } from '../suppressions/policy.ts'
-import { takeUploads, uploadBytesMax, uploadOf } from './uploads.ts'
+import { uploadBytesMax, uploadOf } from './uploads.ts'
 
 const pageMax = 500
 const importsAtOnce = 100
@@ -22,8 +22,6 @@ const exportQuery = Type.Object({ format: Type.Enum(['csv', 'jsonl'], { default:
 const note = Type.Object({ note: Type.String({ maxLength: 500, default: '' }) })
 
 export function suppressionRoutes(app: FastifyInstance, { suppressions, view, now, changed }: AppPorts): void {
-  takeUploads(app)
-
   app.get(
     '/api/suppressions',
     { schema: { querystring: listQuery, summary: 'Suppressions in the order of their addresses' } },

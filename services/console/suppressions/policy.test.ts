@@ -91,7 +91,7 @@ describe('the audit', () => {
     note: '',
   })
 
-  const campaignOf = ([id = '']: readonly string[]): string => (/right|late/.test(id) ? 'november' : '')
+  const campaignOf = (id: string): string => (/right|late/.test(id) ? 'november' : '')
 
   it('finds exactly what a list has too much, too little and too late', async () => {
     const book = new Map(
