@@ -1,6 +1,8 @@
 /** A console over ports of a test, and how to ask it. */
 import { logSettings } from '#lib/log/config.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
+import { event } from '#schemas/events.ts'
+import type { Event } from '#schemas/types.ts'
 import { replay } from '#services/classify/replay.ts'
 import type { RouteView } from '#services/console/app.ts'
 import { consoleSettings } from '#services/console/config.ts'
@@ -41,3 +43,21 @@ export async function startTestConsole(ports: TestPorts, options: TestConsoleOpt
     [Symbol.asyncDispose]: () => service.stop(),
   }
 }
+
+/** An event of message n, which stands at offset n of the first partition: a verdict, unless it is said otherwise. */
+export const tellEvent = (ports: TestPorts, n: number, given: Partial<Event>) =>
+  ports.log.append('mail.events', {
+    key: `m${n}`,
+    partition: 0,
+    value: ports.codec.encode(
+      'event',
+      event({
+        messageId: `m${n}`,
+        at: Date.now(),
+        type: 'classified',
+        service: 'classify',
+        position: { partition: 0, offset: n },
+        ...given,
+      }),
+    ),
+  })

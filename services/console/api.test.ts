@@ -1,10 +1,9 @@
 /** The API of the console: suppressions, the audit, roles, what other sites may not do, and its own description. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { startTestConsole } from '#lib/testing/console.ts'
+import { startTestConsole, tellEvent } from '#lib/testing/console.ts'
 import { openTestPorts, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
-import { event } from '#schemas/events.ts'
 import { pseudonymOf } from '#schemas/pseudonym.ts'
 import type { Event } from '#schemas/types.ts'
 import { erase } from '#services/quarantine/archive/erase.ts'
@@ -16,22 +15,6 @@ const tokens = [
 
 const start = (ports: TestPorts, environment: Record<string, string> = {}) => startTestConsole(ports, { environment })
 
-const tell = (ports: TestPorts, n: number, given: Partial<Event>) =>
-  ports.log.append('mail.events', {
-    key: `m${n}`,
-    partition: 0,
-    value: ports.codec.encode(
-      'event',
-      event({
-        messageId: `m${n}`,
-        at: Date.now(),
-        type: 'classified',
-        service: 'classify',
-        position: { partition: 0, offset: n },
-        ...given,
-      }),
-    ),
-  })
 const recipient = (address: string, permanent: boolean, reply = '550 5.1.1 no') => ({
   address,
   status: '5.1.1',
@@ -40,20 +23,20 @@ const recipient = (address: string, permanent: boolean, reply = '550 5.1.1 no') 
   reply,
 })
 const bounce = (ports: TestPorts, n: number, address: string, more: Partial<Event> = {}) =>
-  tell(ports, n, { kind: 'bounce', variant: 'hard', recipients: [recipient(address, true)], ...more })
+  tellEvent(ports, n, { kind: 'bounce', variant: 'hard', recipients: [recipient(address, true)], ...more })
 
 describe('the API', { timeout: 60_000 }, () => {
   it('suppresses by what mail says, explains it, lets a person lift it, and exports what holds', async () => {
     await using ports = await openTestPorts()
     await using api = await start(ports)
     await bounce(ports, 0, 'Gone@a.example')
-    await tell(ports, 1, {
+    await tellEvent(ports, 1, {
       kind: 'auto-reply',
       variant: 'out-of-office',
       recipients: [recipient('away@a.example', false)],
     })
-    await tell(ports, 2, { kind: 'bounce', variant: 'delayed', recipients: [recipient('late@a.example', false)] })
-    await tell(ports, 3, { kind: 'complaint', variant: 'abuse', recipients: [recipient('=cmd@a.example', false)] })
+    await tellEvent(ports, 2, { kind: 'bounce', variant: 'delayed', recipients: [recipient('late@a.example', false)] })
+    await tellEvent(ports, 3, { kind: 'complaint', variant: 'abuse', recipients: [recipient('=cmd@a.example', false)] })
     await until(
       'the suppressions',
       async () => (await api.json('/api/suppressions')).body['suppressions']?.['length'] === 2,

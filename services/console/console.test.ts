@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readSettings } from '#lib/runtime/settings.ts'
-import { startTestConsole } from '#lib/testing/console.ts'
+import { startTestConsole, tellEvent } from '#lib/testing/console.ts'
 import { openTestPorts, rawRecord, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
 import { event } from '#schemas/events.ts'
@@ -53,14 +53,7 @@ const recipient = (address: string, more: Partial<Event['recipients'][0]> = {}) 
 })
 
 const tell = (ports: TestPorts, n: number, given: Partial<Event> & { type: string }) =>
-  ports.log.append('mail.events', {
-    key: `m${n}`,
-    partition: 0,
-    value: ports.codec.encode(
-      'event',
-      event({ messageId: `m${n}`, at: Date.now(), service: 'test', position: { partition: 0, offset: n }, ...given }),
-    ),
-  })
+  tellEvent(ports, n, { service: 'test', ...given })
 
 const stored = {
   type: 'stored',

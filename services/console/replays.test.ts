@@ -1,10 +1,9 @@
 /** Replays by the API: started, listed, compared; and the routes and series beside them. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { startTestConsole } from '#lib/testing/console.ts'
+import { startTestConsole, tellEvent } from '#lib/testing/console.ts'
 import { openTestPorts, rawRecord, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
-import { event } from '#schemas/events.ts'
 import { classify } from '#services/classify/classify.ts'
 import { replay } from '#services/classify/replay.ts'
 import { classifiedEvent } from '#services/classify/service.ts'
@@ -118,22 +117,7 @@ describe('routes and series', { timeout: 60_000 }, () => {
     await using ports = await openTestPorts()
     const route = { name: 'crm', group: 'route-crm', when: { kind: ['bounce'] }, to: ['https://crm.example/hook'] }
     await using api = await startTestConsole(ports, { routes: [{ ...route, kind: 'webhook', isSigned: true }] })
-    await ports.log.append('mail.events', {
-      key: 'm0',
-      partition: 0,
-      value: ports.codec.encode(
-        'event',
-        event({
-          messageId: 'm0',
-          type: 'routed',
-          at: Date.now(),
-          service: 'route-crm',
-          position: { partition: 0, offset: 0 },
-          host: 'crm.example',
-          reply: '200',
-        }),
-      ),
-    })
+    await tellEvent(ports, 0, { type: 'routed', service: 'route-crm', host: 'crm.example', reply: '200' })
     const outcomes = await until('the outcome', async () => {
       const { body } = await api.json('/api/routes')
       const [found] = body['routes'] as unknown as { name: string; outcomes: { host: string; taken: number }[] }[]
@@ -149,21 +133,7 @@ describe('routes and series', { timeout: 60_000 }, () => {
     const now = Date.now()
     const ages = [2 * minute, 2 * minute, 30 * minute, day + 5 * minute, 7 * day + 5 * minute, 7 * day + 6 * minute]
     for (const [n, age] of ages.toReversed().entries()) {
-      await ports.log.append('mail.events', {
-        key: `m${n}`,
-        partition: 0,
-        value: ports.codec.encode(
-          'event',
-          event({
-            messageId: `m${n}`,
-            type: 'classified',
-            at: now - age,
-            service: 'classify',
-            position: { partition: 0, offset: n },
-            kind: 'bounce',
-          }),
-        ),
-      })
+      await tellEvent(ports, n, { at: now - age, kind: 'bounce' })
     }
     await until('all', async () => (await api.json('/api/messages')).body['messages']?.['length'] === ages.length)
     const series = async (query: string): Promise<{ total: number; before: number; points: number[] } | undefined> => {
