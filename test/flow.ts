@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ImapFlow } from 'imapflow'
 import type { StandInLine } from '#cli/stand-in.ts'
-import type { Ports } from '#lib/testing/mailweir.ts'
+import { type Ports, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { sha256, type TestMessage } from '#lib/testing/messages.ts'
+import { freePort } from '#lib/testing/ports.ts'
 import { until } from '#lib/testing/wait.ts'
 import type { Ledger } from '#services/console/ledger.ts'
 
@@ -22,6 +23,23 @@ export const ask = async <T>(ports: Ports, path: string): Promise<T> => {
 }
 
 export const ledgerOf = (ports: Ports): Promise<Ledger> => ask(ports, '/api/ledger')
+
+/** The books as a console of its own reads them from the log. */
+export async function booksOf(environment: Readonly<Record<string, string>>): Promise<Ledger> {
+  const port = await freePort()
+  await using console = startMailweir(['console'], { ...environment, CONSOLE_LISTEN: `127.0.0.1:${port}` })
+  await whenReady(console, port)
+  const found = await until(
+    'the ledger',
+    async () => {
+      const now = (await (await fetch(`http://127.0.0.1:${port}/api/ledger`)).json()) as Ledger
+      return now.current && now
+    },
+    60_000,
+  )
+  await console.end('SIGTERM')
+  return found
+}
 
 export function received(dataDir: string): StandInLine[] {
   return readFileSync(join(dataDir, 'legacy', 'received.jsonl'), 'utf8')

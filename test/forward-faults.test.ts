@@ -17,6 +17,7 @@ import { until } from '#lib/testing/wait.ts'
 import { openCodec } from '#schemas/codec.ts'
 import type { Ledger } from '#services/console/ledger.ts'
 import { forwardGroup } from '#services/forward/service.ts'
+import { booksOf } from './flow.ts'
 
 /** A run of its own takes more: FORWARD_MESSAGES=100000 npm test -- test/forward-faults.test.ts */
 const messages = Number(process.env['FORWARD_MESSAGES'] ?? 12_000)
@@ -92,22 +93,7 @@ async function start() {
     )
   const ends = async (topic: string): Promise<number> =>
     (await log.admin.offsets(topic)).reduce((sum, { end }) => sum + Number(end), 0)
-  /** The books as a console of its own reads them from the log. */
-  const ledger = async (): Promise<Ledger> => {
-    const port = await freePort()
-    const console = stack.use(startMailweir(['console'], { ...environment, CONSOLE_LISTEN: `127.0.0.1:${port}` }))
-    await whenReady(console, port)
-    const found = await until(
-      'the ledger',
-      async () => {
-        const now = (await (await fetch(`http://127.0.0.1:${port}/api/ledger`)).json()) as Ledger
-        return now.current && now
-      },
-      60_000,
-    )
-    await console.end('SIGTERM')
-    return found
-  }
+  const ledger = (): Promise<Ledger> => booksOf(environment)
   return { stack, ledger, members, wanted, load, received, join: join_, leave, standIn, allCommitted, ends, log, codec }
 }
 

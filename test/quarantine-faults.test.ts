@@ -1,4 +1,4 @@
-/** Quarantine killed at any moment: each message is stored once, can be read, and has the bytes that came in. */
+/** Quarantine killed at any moment: each message is stored once, can be read, has the bytes that came in, and the ledger balances. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -18,6 +18,7 @@ import { topicSpecs } from '#schemas/topics.ts'
 import { classify } from '#services/classify/classify.ts'
 import { verify } from '#services/quarantine/archive/verify.ts'
 import { quarantineGroup } from '#services/quarantine/service.ts'
+import { booksOf } from './flow.ts'
 
 /** A run of its own takes more: QUARANTINE_ROUNDS=50. */
 const rounds = Number(process.env['QUARANTINE_ROUNDS'] ?? 8)
@@ -53,6 +54,7 @@ describe('quarantine', { timeout: 300_000 }, () => {
         offsets[partition] = offset + 1
         sent++
         const verdict = classify(Buffer.from(content), raw.envelope)
+        await log.append('mail.raw', { key: id, partition, value: codec.encode('raw', raw) })
         const value = codec.encode('classified', { ...raw, position: { partition, offset }, verdict })
         await log.append('mail.classified', { key: id, partition, value })
       }
@@ -110,6 +112,11 @@ describe('quarantine', { timeout: 300_000 }, () => {
         checked: sent,
         faults: 0,
       },
+    )
+    const { accepted, storing, waiting, stored: booked, undecodable, balanced } = await booksOf(environment)
+    assert.deepEqual(
+      { accepted, booked, storing, waiting, undecodable, balanced },
+      { accepted: sent, booked: sent, storing: 0, waiting: sent, undecodable: 0, balanced: true },
     )
     context.diagnostic(
       `${sent} messages, ${rounds} kills, ${killedMidway} of them in the midst; ${entries - sent} index entries appended again`,
