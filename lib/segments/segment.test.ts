@@ -103,8 +103,8 @@ describe('a reader of segments', () => {
     assert.ok(first)
     reader.ahead(gone)
     assert.equal(await reader.message(first), null)
-    const packed = await packSegment('gone.avro', contents.map(segment))
-    await files.put('gone.avro', packed.bytes)
+    // The same bytes: packed again, the records have another time, and a block may be a byte longer.
+    await files.put('gone.avro', (await files.get(key)) ?? Buffer.alloc(0))
     assert.deepEqual(await reader.message(first), contents[0])
   })
 
