@@ -104,6 +104,20 @@ describe('the receiver', () => {
     )
     assert.equal(reasonOf('550 : User unknown', { host: 'lsean.ezweb.ne.jp' }), 'filtered')
   })
+
+  it('what a reply is about, not whose name is in it', () => {
+    for (const [text, reason] of [
+      ['554 5.7.1 Service unavailable; client [192.0.2.1] blocked using Spamhaus', 'blocked'],
+      ['550 Your message scored 9.1 points (in reply to end of DATA command)', 'spamdetected'],
+      ['550 relaying mail to dest.example is not allowed (in reply to RCPT TO command)', 'norelaying'],
+      ['421 4.4.2 The message rate of this client has exceeded what is configured', 'speeding'],
+      ['550-Callback setup failed while verifying <a@b.example> 550 No such user', 'rejected'],
+      ['451 4.5.0 id=1-03 Temporary MTA failure on relaying', 'systemerror'],
+      ["554 5.7.1 reject: Client host bypassing its provider's mail relay: dsl-1.example", 'blocked'],
+    ] as const) {
+      assert.equal(reasonOf(text), reason, text)
+    }
+  })
 })
 
 describe('where nothing tells', () => {
@@ -174,6 +188,11 @@ const notices: readonly (readonly [string, string, readonly string[]])[] = [
     'MDaemon: a transcript with times',
     `${header('Permanent Delivery Failure')}The attached message had PERMANENT fatal delivery errors.\n\n--- Delivery Summary\nFailed address: lost@dom.example\n\n--- Session Transcript\n Thu 2010-04-29 23:34:45: [1:1] --> RCPT To:<lost@dom.example>\n Thu 2010-04-29 23:34:45: [1:1] <-- 550 5.1.1 User unknown\n--- End Transcript\n`,
     ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
+    'a gateway that answers in two languages, below the subject of the message',
+    `From: gateway@dom.example\nTo: sender@corp.example\nSubject: RE: Your May : non remis (delivery failed)\nMessage-ID: <1@mx.remote.example>\n\nVotre message n'a pas pu etre delivre a\nlost@dom.example\n\nYour message could not be delivered to\nlost@dom.example\n`,
+    ['lost@dom.example failed - - undefined'],
   ],
   [
     'Domino',

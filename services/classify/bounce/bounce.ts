@@ -19,9 +19,18 @@ export type Bounce = {
 }
 
 const noticeBytesMax = 256 * 1024
+const recipientsMax = 1_000
 
 export const isStatusPart = (part: Part): boolean =>
   part.type === 'message/delivery-status' || part.type === 'message/global-delivery-status'
+
+/** Those of this report: some systems write several, and one that a returned report has is not of it. */
+function statusPartsOf(sources: Sources): readonly Part[] {
+  const parts = sources.parts()
+  const first = parts.find(isStatusPart)
+  if (first === undefined) return []
+  return parts.find(({ children }) => children.includes(first))?.children.filter(isStatusPart) ?? [first]
+}
 
 const dsnField =
   /^(?:reporting-mta|final-recipient|original-recipient)[ \t]*:[ \t]*(?:rfc822|utf-8|dns|x-[\w-]+|smtp)[ \t]*;/im
@@ -47,34 +56,32 @@ export type BounceOptions = ReasonOptions & {
 export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const { bytes, root } = sources
   const evidence: Evidence[] = []
-  const statusPart = sources.parts().find(isStatusPart)
+  const statusParts = statusPartsOf(sources)
   let reporter = ''
-  let fromDsn: readonly DsnRecipient[] = []
-  if (statusPart !== undefined) {
+  const fromDsn: DsnRecipient[] = []
+  for (const statusPart of statusParts) {
     if (statusPart.encoding === 'base64' || statusPart.encoding === 'quoted-printable') {
       const decoded = decodeBody(bytes, statusPart, noticeBytesMax)
       const dsn = readDsn(decoded, { bodyStart: 0, end: decoded.length })
-      reporter = dsn.reporter
+      reporter ||= dsn.reporter
       // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
       const whole = [statusPart.bodyStart, statusPart.end] as const
-      fromDsn = dsn.recipients.map((recipient) => ({
-        ...recipient,
-        range: whole,
-        statusRange: null,
-        diagnosticRange: null,
-      }))
+      for (const recipient of dsn.recipients) {
+        fromDsn.push({ ...recipient, range: whole, statusRange: null, diagnosticRange: null })
+      }
     } else {
       const dsn = readDsn(bytes, statusPart)
-      reporter = dsn.reporter
-      fromDsn = dsn.recipients
+      reporter ||= dsn.reporter
+      fromDsn.push(...dsn.recipients)
     }
+    if (fromDsn.length >= recipientsMax) break
   }
-  if (statusPart === undefined) {
+  if (statusParts.length === 0) {
     const range = flattened(bytes, root.bodyStart)
     if (range !== null) {
       const dsn = readDsn(bytes, range)
       reporter = dsn.reporter
-      fromDsn = dsn.recipients.filter(({ address }) => address.includes('@'))
+      fromDsn.push(...dsn.recipients.filter(({ address }) => address.includes('@')))
     }
   }
   if (reporter === '') {

@@ -47,7 +47,7 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
     )
     const status = /[245]\.\d{1,3}\.\d{1,3}/.exec(groupText(bytes, group, 'status'))?.[0] ?? ''
     const statusField = groupField(group, 'status')
-    const diagnosticField = groupField(group, 'diagnostic-code')
+    const diagnosticField = groupField(group, 'diagnostic-code') ?? groupField(group, 'x-supplementary-info')
     recipients.push({
       address,
       originalAddress: originalField === undefined ? '' : mailboxOf(fieldText(bytes, originalField)),
@@ -76,9 +76,15 @@ function recipientAddress(bytes: Buffer, group: FieldGroup): string {
   return mailboxOf(groupText(bytes, group, 'final-recipient'))
 }
 
-/** Without its type, but where a delivery program spoke, not a server; its exit status alone says little. */
-const diagnosticOf = (value: string): string =>
-  /^\s*x-unix\s*;\s*(?![\s\d])/i.test(value) ? value : withoutType(value)
+/**
+ * Without its type, but where a delivery program spoke, not a server; its exit status alone says little. Microsoft's SMTP service quotes
+ * the reply as `< #5.5.0 smtp;550 …>`.
+ */
+const diagnosticOf = (value: string): string => {
+  const quoted = /^\s*<\s*#[245]\.\d{1,3}\.\d{1,3}\s+smtp;\s*(.*?)>?\s*$/is.exec(value)?.[1]
+  if (quoted !== undefined) return quoted
+  return /^\s*x-unix\s*;\s*(?![\s\d])/i.test(value) ? value : withoutType(value)
+}
 
 /** A utf-8-addr in an ASCII report has its other characters as `\x{HEX}` (RFC 6533 section 3). */
 const unescaped = (value: string): string =>
