@@ -8,13 +8,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdCompressSync } from 'node:zlib'
 import kafkajs, { type Admin, type Kafka, type SASLOptions } from 'kafkajs'
 import { systemClock } from '#lib/runtime/clock.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
-import { hereBytesMax, unpackZstd } from '#lib/runtime/zstd.ts'
+import { packZstd, unpackZstd } from '#lib/runtime/zstd.ts'
 import { KafkaConsumer } from './kafka/consumer.ts'
 import { kafkaError, kafkaLogCreator } from './kafka/errors.ts'
 import { KafkaFollower } from './kafka/follower.ts'
@@ -57,14 +55,11 @@ export type KafkaOptions = {
 }
 
 const { CompressionTypes, CompressionCodecs, ConfigResourceTypes } = kafkajs
-const compressApart = promisify(zstdCompress)
-const zstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 /** No batch of a well-meaning producer is larger once it is unpacked. */
 const unpackedBytesMax = 256 * 1024 * 1024
 
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: async ({ buffer }: { buffer: Buffer }) =>
-    buffer.length <= hereBytesMax ? zstdCompressSync(buffer, zstdOptions) : compressApart(buffer, zstdOptions),
+  compress: ({ buffer }: { buffer: Buffer }) => packZstd(buffer),
   decompress: (buffer: Buffer) => unpackZstd(buffer, unpackedBytesMax),
 })
 
