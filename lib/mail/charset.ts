@@ -39,6 +39,8 @@ export function decodeText(bytes: Uint8Array, charset: string): string {
   }
 }
 
+/** Of so many characters of a field words are decoded; the rest stays as it is. */
+const wordsTextMax = 8 * 1024
 const encodedWord = /=\?[^?\s]+\?[bqBQ]\?[^?]*\?=/
 
 /** A header field's text with RFC 2047 encoded words decoded; `bytes` is the field's body, unfolded. */
@@ -48,7 +50,7 @@ export function decodeHeaderText(bytes: Uint8Array): string {
     : decodeText(bytes, '')
   if (!text.includes('=?') || !encodedWord.test(text)) return text
   try {
-    return libmime.decodeWords(text)
+    return libmime.decodeWords(text.slice(0, wordsTextMax)) + text.slice(wordsTextMax)
   } catch {
     return text
   }

@@ -14,6 +14,8 @@ export const mimeLimits = {
   /** Bytes of one header section that are looked at. */
   headerBytes: 256 * 1024,
   fields: 2_000,
+  /** Lines of one multipart that look like its boundary and are not. */
+  strayBoundaries: 100_000,
 } as const
 
 export type Field = {
@@ -135,9 +137,12 @@ export function lineEnd(bytes: Buffer, at: number, end: number): number {
 /** The ranges of the parts between the boundary lines (RFC 2046 section 5.1.1). */
 function splitMultipart(bytes: Buffer, start: number, end: number, boundary: string): [number, number][] {
   const delimiter = Buffer.from(`--${boundary}`, 'latin1')
+  const within = bytes.subarray(0, end)
   const ranges: [number, number][] = []
   let partStart = -1
-  for (let at = bytes.indexOf(delimiter, start); at >= 0 && at < end; at = bytes.indexOf(delimiter, at + 1)) {
+  let strays = 0
+  for (let at = within.indexOf(delimiter, start); at >= 0; at = within.indexOf(delimiter, at + 1)) {
+    if (++strays > mimeLimits.strayBoundaries) break
     if (at !== start && bytes[at - 1] !== lf) continue
     const behind = at + delimiter.length
     const closes = bytes[behind] === 0x2d && bytes[behind + 1] === 0x2d
@@ -153,6 +158,7 @@ function splitMultipart(bytes: Buffer, start: number, end: number, boundary: str
     partStart = lineEnd(bytes, at, end)
     if (closes) return ranges
     if (ranges.length >= mimeLimits.parts) return ranges
+    strays = 0
   }
   if (partStart >= 0 && partStart < end) ranges.push([partStart, end])
   return ranges

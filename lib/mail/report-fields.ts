@@ -7,16 +7,19 @@ import { type Field, fieldText, lineEnd, type Part, parseFields } from './mime.t
 export type FieldGroup = readonly Field[]
 
 const groupsMax = 10_000
+/** A thousand recipients with four kilobytes each. */
+const reportBytesMax = 4 * 1024 * 1024
 
 /** The groups of a part whose body is not encoded; `bytes` is what the offsets of the fields refer to. */
 export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): FieldGroup[] {
   const groups: FieldGroup[] = []
+  const end = Math.min(part.end, part.bodyStart + reportBytesMax)
   let at = part.bodyStart
-  while (at < part.end && groups.length < groupsMax) {
-    const { fields, bodyStart } = parseFields(bytes, at, part.end)
+  while (at < end && groups.length < groupsMax) {
+    const { fields, bodyStart } = parseFields(bytes, at, end)
     if (fields.length > 0) groups.push(fields)
     // Where a line is no field, it is passed over, so that the rest is still read.
-    at = bodyStart > at ? bodyStart : lineEnd(bytes, at, part.end)
+    at = bodyStart > at ? bodyStart : lineEnd(bytes, at, end)
   }
   return groups
 }

@@ -18,7 +18,7 @@ import { readOptOut } from './opt-out.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
 import { isDispositionPart, isRefusal, readReport } from './report.ts'
-import { Sources } from './sources.ts'
+import { evidenceMax, Sources } from './sources.ts'
 
 /** Changes with every change of what verdicts say. */
 export const classifierVersion = '0.4.0'
@@ -83,8 +83,6 @@ const blank = (kind: Kind, variant: string, confidence: number, evidence: readon
   original: {},
   reporter: '',
 })
-
-const evidenceMax = 100
 
 /** Where the message was sent to: by the envelope, or by its fields where there is none. */
 function ourAddresses(sources: Sources): string[] {

@@ -8,6 +8,10 @@ import { splitNotice } from './bounce/notice.ts'
 
 const textBytesMax = 256 * 1024
 const evidenceTextMax = 200
+/** What decides stands at the front: a text is looked for so far. */
+const evidenceBytesMax = 512 * 1024
+/** Of one verdict. */
+export const evidenceMax = 100
 
 export class Sources {
   readonly bytes: Buffer
@@ -41,11 +45,13 @@ export class Sources {
     return this.#parts
   }
 
-  /** The text for a person: of the first text parts that do not belong to a returned message. */
+  /** The text for a person: of the first text parts that do not belong to a returned message, so much of all of them. */
   notice(): { readonly text: string; readonly returned: string } {
     if (this.#notice === null) {
       const texts: string[] = []
+      let room = textBytesMax
       const walk = (part: Part): void => {
+        if (room <= 0) return
         if (part.type.startsWith('message/') || part.type === 'text/rfc822-headers') return
         if (part.children.length > 0) {
           if (part.type === 'multipart/alternative') {
@@ -57,7 +63,8 @@ export class Sources {
           part.type === 'text/html' ||
           (part.type.startsWith('multipart/') && part.children.length === 0)
         ) {
-          const text = partText(this.bytes, part, textBytesMax)
+          const text = partText(this.bytes, part, room)
+          room -= text.length
           texts.push(
             part.type === 'text/html' || /^\s*<(?:!doctype|html|body|p|div)\b/i.test(text) ? htmlToText(text) : text,
           )
@@ -134,7 +141,7 @@ export class Sources {
 
   /** Where a text stands; where it does not as it is (encoded, folded), the body that it came from. */
   find(decided: string, rule: string, text: string): Evidence {
-    const at = text === '' ? -1 : this.bytes.indexOf(text)
+    const at = text === '' ? -1 : this.bytes.subarray(0, evidenceBytesMax).indexOf(text)
     if (at >= 0) return this.at(decided, rule, at, at + Buffer.byteLength(text))
     return { decided, rule, start: this.root.bodyStart, end: this.root.end, text: text.slice(0, evidenceTextMax) }
   }

@@ -5,8 +5,8 @@
 import { decodeBody, type Part } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
-import { findReason, isPermanent, type ReasonOptions } from '../reason.ts'
-import type { Sources } from '../sources.ts'
+import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
+import { evidenceMax, type Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
 import { type DsnRecipient, readDsn } from './dsn.ts'
 import { pickDiagnostic, readCodes, readNotice } from './notice.ts'
@@ -20,6 +20,8 @@ export type Bounce = {
 
 const noticeBytesMax = 256 * 1024
 const recipientsMax = 1_000
+/** Each rule is tried on all of it; a reply of 300 characters is long. */
+const reasonTextMax = 400_000
 
 export const isStatusPart = (part: Part): boolean =>
   part.type === 'message/delivery-status' || part.type === 'message/global-delivery-status'
@@ -104,6 +106,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       notice: inWords?.diagnostic ?? (fromDsn.length === 1 ? pickDiagnostic(notice.text) : ''),
       section: inWords?.section ?? (fromDsn.length === 1 ? notice.text : ''),
     })
+    if (evidence.length >= evidenceMax) continue
     evidence.push(sources.at('recipient', 'rfc3464:final-recipient', ...recipient.range))
     if (recipient.statusRange !== null) evidence.push(sources.at('status', 'rfc3464:status', ...recipient.statusRange))
   }
@@ -116,23 +119,16 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       .filter((address) => address !== '')
     const first = drafts[0]
     drafts.length = 0
+    const all = { diagnostic: pickDiagnostic(notice.text), section: notice.text }
     const named =
       failed.length > 0
         ? failed.map(
             (address) =>
-              fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? {
-                address,
-                diagnostic: pickDiagnostic(notice.text),
-                section: notice.text,
-              },
+              fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? { address, ...all },
           )
         : fromNotice.length > 0
           ? fromNotice
-          : lastResort(sources, options.returnTo).map((address) => ({
-              address,
-              diagnostic: pickDiagnostic(notice.text),
-              section: notice.text,
-            }))
+          : lastResort(sources, options.returnTo).map((address) => ({ address, ...all }))
     for (const { address, diagnostic, section } of named) {
       drafts.push({
         address,
@@ -146,12 +142,31 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         notice: diagnostic,
         section,
       })
-      evidence.push(
-        sources.find('recipient', failed.length > 0 ? 'field:x-failed-recipients' : 'text:recipient', address),
-      )
+      if (evidence.length < evidenceMax) {
+        evidence.push(
+          sources.find('recipient', failed.length > 0 ? 'field:x-failed-recipients' : 'text:recipient', address),
+        )
+      }
     }
   }
-  const recipients = drafts.map((draft) => finish(draft, delayed, sources, evidence, notice.text, reporter, options))
+  const said = {
+    delayed,
+    notice: notice.text,
+    reporter,
+    textMax: Math.floor(reasonTextMax / Math.max(1, drafts.length)),
+  }
+  let last: { readonly draft: Draft; readonly judged: Judged } | null = null
+  const recipients = drafts.map((draft) => {
+    // What is said once of many is judged once.
+    if (last === null || !saysTheSame(last.draft, draft)) last = { draft, judged: judge(draft, said, options) }
+    const { found, ...judged } = last.judged
+    if (evidence.length >= evidenceMax) {
+      // Those of the first tell enough.
+    } else if (draft.diagnosticRange !== null && found.text === 0) {
+      evidence.push(sources.at('reason', found.rule, ...draft.diagnosticRange))
+    } else if (found.match !== '') evidence.push(sources.find('reason', found.rule, found.match))
+    return { address: draft.address, originalAddress: draft.originalAddress, ...judged }
+  })
   return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
 }
 
@@ -169,15 +184,26 @@ type Draft = {
   readonly section: string
 }
 
-function finish(
-  draft: Draft,
-  delayed: boolean,
-  sources: Sources,
-  evidence: Evidence[],
-  notice: string,
-  reporter: string,
-  options: BounceOptions,
-): VerdictRecipient {
+/** What the bounce says of all of them, and how much of what it says of each is looked at for a reason, in characters. */
+type Said = {
+  readonly delayed: boolean
+  readonly notice: string
+  readonly reporter: string
+  readonly textMax: number
+}
+
+type Judged = Omit<VerdictRecipient, 'address' | 'originalAddress'> & { readonly found: FoundReason }
+
+const saysTheSame = (one: Draft, other: Draft): boolean =>
+  one.action === other.action &&
+  one.status === other.status &&
+  one.diagnostic === other.diagnostic &&
+  one.remoteMta === other.remoteMta &&
+  one.category === other.category &&
+  one.notice === other.notice &&
+  one.section === other.section
+
+function judge(draft: Draft, { delayed, notice, reporter, textMax }: Said, options: BounceOptions): Judged {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
   const reply =
@@ -205,16 +231,12 @@ function finish(
         commandOf(draft.section),
       host: draft.remoteMta || reporter,
       category: draft.category,
-      texts: [draft.diagnostic, draft.notice, notice],
+      texts: [draft.diagnostic, draft.notice, notice].map((text) => text.slice(0, textMax)),
     },
     options,
   )
-  if (draft.diagnosticRange !== null && found.text === 0) {
-    evidence.push(sources.at('reason', found.rule, ...draft.diagnosticRange))
-  } else if (found.match !== '') evidence.push(sources.find('reason', found.rule, found.match))
   return {
-    address: draft.address,
-    originalAddress: draft.originalAddress,
+    found,
     action,
     status,
     reply,

@@ -163,13 +163,17 @@ export function readNotice(
     const end = found[index + 1]?.line ?? lines.length
     return { address, text: lines.slice(start, Math.max(end, line + 1)).join('\n') }
   })
+  // Of the whole notice it is asked once, however many share it.
+  let ofNotice: string | null = null
   return sections.map(({ address, text }) => {
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason. And what was
     // quoted elsewhere was quoted for the only one there is.
     const own = text.replace(address, '').trim()
     const quotedElsewhere = found.length === 1 && !replyLine.test(own) && replyLine.test(notice)
     const hasWords = !quotedElsewhere && (replyLine.test(own) || own.split(/\s+/).length >= 3)
-    return { address, diagnostic: pickDiagnostic(hasWords ? text : notice), section: hasWords ? text : notice }
+    if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
+    ofNotice ??= pickDiagnostic(notice)
+    return { address, diagnostic: ofNotice, section: notice }
   })
 }
 

@@ -42,9 +42,26 @@ export function bodyStructure(bytes: Buffer, part: Part, extensions: boolean, de
   return `(${fields.join(' ')})`
 }
 
+const counted = new WeakMap<Part, number>()
+
+/** Lines of a part's body; what lies in messages within messages is counted once. */
 function lines(bytes: Buffer, part: Part): number {
+  const known = counted.get(part)
+  if (known !== undefined) return known
   let count = 0
-  for (let at = bytes.indexOf(0x0a, part.bodyStart); at >= 0 && at < part.end; at = bytes.indexOf(0x0a, at + 1)) count++
+  let at = part.bodyStart
+  for (const child of part.children) {
+    count += lineEnds(bytes, at, child.bodyStart) + lines(bytes, child)
+    at = child.end
+  }
+  count += lineEnds(bytes, at, part.end)
+  counted.set(part, count)
+  return count
+}
+
+function lineEnds(bytes: Buffer, start: number, end: number): number {
+  let count = 0
+  for (let at = start; at < end; at++) if (bytes[at] === 0x0a) count++
   return count
 }
 

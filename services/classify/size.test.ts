@@ -1,0 +1,63 @@
+/**
+ * Messages as large as they are taken, built so that whoever looks at everything takes minutes: each ends in a verdict all the same. The
+ * bound is twenty times what they take.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { classify } from './classify.ts'
+
+const header = 'From: MAILER-DAEMON@x.example\r\nTo: b@y.example\r\nReturn-Path: <>\r\nSubject: Undelivered mail\r\n'
+const cpuMsMax = 2_000
+const body = 'line of the body, <user of it\r\n'.repeat(1_400_000)
+const times = (count: number, of: (n: number) => string): string =>
+  Array.from({ length: count }, (_, n) => of(n)).join('')
+const multipart = (parts: string): Buffer =>
+  Buffer.from(`${header}Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts}--b--\r\n`)
+
+const base64 = Buffer.from(times(1_000, (n) => `<user${n}@x.example>: host mx said: 550 5.1.1 no such user\r\n`))
+  .toString('base64')
+  .replace(/.{76}/g, '$&\r\n')
+
+const shapes: Readonly<Record<string, () => Buffer>> = {
+  'a thousand recipients that the bytes do not show, in front of a long message': () =>
+    multipart(`--b\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64}\r\n--b\r\n\r\n${body}\r\n`),
+  'parts whose boundaries never come': () =>
+    multipart(
+      `${times(1_900, (n) => `--b\r\nContent-Type: multipart/mixed; boundary=never${n}\r\n\r\nx\r\n`)}--b\r\n\r\n${body}\r\n`,
+    ),
+  'lines that look like a boundary and are none': () => multipart('--b-\r\n'.repeat(6_000_000)),
+  'two thousand texts': () => multipart(times(2_000, () => `--b\r\n\r\n${body.slice(0, 20_000)}\r\n`)),
+  'two thousand pages': () =>
+    multipart(
+      times(2_000, () => `--b\r\nContent-Type: text/html\r\n\r\n${'some <b>user</b> text\r\n'.repeat(900)}\r\n`),
+    ),
+  'a report of nothing': () =>
+    multipart(`--b\r\nContent-Type: message/delivery-status\r\n\r\n${'x\r\n'.repeat(12_000_000)}`),
+  'a report of a thousand recipients, each with a page of reply': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\n${times(
+        1_000,
+        (n) =>
+          `Final-Recipient: rfc822; u${n}@x.example\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; 550 ${n} ${'a mailbox of nobody, said the policy '.repeat(110)}\r\n\r\n`,
+      )}`,
+    ),
+  'a thousand addresses and no word on them': () =>
+    Buffer.from(`${header}\r\n${times(1_000, (n) => `  user${n}@x.example\r\n`)}`),
+  'a subject without end': () =>
+    Buffer.from(`Subject: ${'=?utf-8?q?some_text?=\r\n '.repeat(400_000)}\r\n${header}\r\nx`),
+}
+
+describe('a message of the largest size', () => {
+  for (const [name, build] of Object.entries(shapes)) {
+    it(`${name}: ends in a verdict`, () => {
+      const bytes = build()
+      const before = process.cpuUsage()
+      const { kind, evidence, recipients } = classify(bytes)
+      const { user } = process.cpuUsage(before)
+      assert.ok(user / 1_000 < cpuMsMax, `${user / 1_000} ms`)
+      assert.notEqual(kind, '')
+      assert.ok(evidence.length <= 100 && recipients.length <= 1_000)
+      assert.ok(evidence.every(({ rule }) => rule !== 'error'))
+    })
+  }
+})
