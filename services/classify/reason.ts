@@ -196,6 +196,7 @@ export type FoundReason = {
 }
 
 const textMax = 4_000
+const ofContent: ReadonlySet<string> = new Set(['spamdetected', 'virusdetected'])
 const without = { match: '', text: -1 } as const
 
 export type ReasonOptions = {
@@ -207,13 +208,17 @@ export type ReasonOptions = {
 
 export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOptions = {}): FoundReason {
   const { action, status, command } = diagnosis
+  // Before DATA nobody has seen the message: what speaks of spam then is about whoever sends it.
+  const isUnseen = command !== '' && command !== 'DATA'
   if (action === 'delivered' || action === 'relayed' || action === 'expanded') {
     return { reason: 'delivered', rule: 'action', ...without }
   }
   const [diagnostic = '', words = ''] = diagnosis.texts
   const said = [plain(diagnostic), words === diagnostic ? '' : plain(words)]
   const applies = (rule: TextRule): boolean =>
-    rule.commands?.includes(command) !== false && rule.statuses?.includes(status) !== false
+    rule.commands?.includes(command) !== false &&
+    rule.statuses?.includes(status) !== false &&
+    !(isUnseen && ofContent.has(rule.reason))
   for (const [index, text] of (rules.length === 0 ? [] : diagnosis.texts.map(plain)).entries()) {
     for (const rule of rules) {
       const match = applies(rule) ? rule.pattern.exec(text) : null
@@ -238,7 +243,13 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
       tried?.(rule.name, match !== null)
       if (match === null) continue
       const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
-      const reason = isDoubtful ? unknownUser(diagnosis, rule.pattern.test(ownWords(said))) : rule.reason
+      // "Recipient rejected" is no filter where the code for an unknown mailbox answers RCPT.
+      const isUnknown = rule.reason === 'filtered' && command === 'RCPT' && /^[45]\.1\.1$/.test(status)
+      const reason = isUnknown
+        ? 'userunknown'
+        : isDoubtful
+          ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
+          : rule.reason
       return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
     }
   }
