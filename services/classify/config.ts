@@ -53,19 +53,26 @@ export const classifySettings = {
 
 export type ClassifyConfig = setting.Values<typeof classifySettings>
 
-/** The classifier's options as they are set. */
+/**
+ * The classifier's options as they are set.
+ * @throws {Error} the rules cannot be read: to go without them would be other verdicts, and nobody told
+ */
 export const classifyOptions = (
   config: Pick<
     ClassifyConfig,
     'optOutAddresses' | 'addressPatterns' | 'originalFields' | 'hardReasons' | 'reasonRules'
   >,
-): ClassifyOptions => ({
-  optOutAddresses: optOutPatterns(config.optOutAddresses),
-  addressPatterns: config.addressPatterns,
-  originalFields: config.originalFields,
-  hardReasons: new Set(config.hardReasons),
-  rules: readRules(config.reasonRules).rules,
-})
+): ClassifyOptions => {
+  const { rules, problems } = readRules(config.reasonRules)
+  if (problems.length > 0) throw new Error(`REASON_RULES: ${problems[0]}`)
+  return {
+    optOutAddresses: optOutPatterns(config.optOutAddresses),
+    addressPatterns: config.addressPatterns,
+    originalFields: config.originalFields,
+    hardReasons: new Set(config.hardReasons),
+    rules,
+  }
+}
 
 function readRules(path: string | null): ReturnType<typeof parseRules> {
   if (path === null) return { rules: [], problems: [] }

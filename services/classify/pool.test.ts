@@ -38,6 +38,24 @@ describe('the pool', { timeout: 30_000 }, () => {
     await assert.rejects(pool.ask({ id: '', bytes: all, envelope }), { code: 'LOG_CLOSED' })
   })
 
+  it('waits for a file of rules that is gone when a thread begins, and then goes by it', async () => {
+    using folder = temporaryFolder()
+    const reasonRules = join(folder.path, 'rules.json')
+    let lost = 0
+    const clock = new ManualClock()
+    const pool = openClassifier({ ...config, reasonRules, classifyThreads: 1 }, { logger, clock, lost: () => lost++ })
+    const bytes = Buffer.from(
+      'From: MAILER-DAEMON@x.example\r\nSubject: Undelivered\r\n\r\n<a@b.example>: 550 5.1.1 mauve\r\n',
+    )
+    const asked = pool.ask({ id: 'm', bytes, envelope })
+    await until('the thread has given up', () => lost > 0, 10_000)
+    writeFileSync(reasonRules, JSON.stringify([{ reason: 'blocked', pattern: 'mauve', example: 'mauve' }]))
+    const timer = setInterval(() => clock.advance(1_000), 100)
+    assert.equal((await asked).verdict.recipients[0]?.reason, 'blocked')
+    clearInterval(timer)
+    await pool.close()
+  })
+
   it('ends a thread that is silent, and says of its message alone that it is unknown', async () => {
     using folder = temporaryFolder()
     const reasonRules = join(folder.path, 'rules.json')
