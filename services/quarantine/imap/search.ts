@@ -3,7 +3,7 @@
  * not hold, and bodies, are read from the store, within a bound.
  */
 import { decodeHeaderText } from '#lib/mail/charset.ts'
-import { parseMime, partText, walkParts } from '#lib/mail/mime.ts'
+import { mimeLimits, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
 import { indexedFields } from '../archive/entry.ts'
 import type { Roster } from '../mailbox/roster.ts'
 import type { SearchKey } from './grammar.ts'
@@ -165,7 +165,9 @@ const wantedText = (value: string): string => fold(Buffer.from(value, 'latin1').
 /** The text in which a field stands. */
 async function fieldsText(message: Readable, name: string): Promise<string> {
   const header = indexedFields.has(name) ? message.header() : ''
-  return header !== '' ? header : ((await message.message()) ?? Buffer.alloc(0)).toString('latin1')
+  return header !== ''
+    ? header
+    : ((await message.message()) ?? Buffer.alloc(0)).toString('latin1', 0, mimeLimits.headerBytes)
 }
 
 /** The values of a field, unfolded. */

@@ -19,23 +19,31 @@ function fieldOf(header: Buffer, name: string): string {
   return field === undefined ? '' : rawValue(header, field).toString('latin1').replace(/\r?\n/g, '').trim()
 }
 
-/** RFC 5256 section 2.1: without Re:, Fwd: and the names of lists. */
+const trailer = '(fwd)'
+/** Re:, Fwd: and the names of lists in front of a subject. */
+const leaders = /^(?:(?:re|fwd?)\s*(?:\[[^[\]]*\])?\s*:\s*|\[[^[\]]*\]\s*)+/i
+const forwardsMax = 20
+
+/** RFC 5256 section 2.1: without Re:, Fwd: and the names of lists. Each turn takes all that it can, so that a long one costs little. */
 export function baseSubject(raw: string): { readonly base: string; readonly isReply: boolean } {
   let text = decodeHeaderText(Buffer.from(raw, 'latin1')).replace(/\s+/g, ' ').trim()
   let isReply = false
-  for (let before = ''; before !== text; ) {
-    before = text
-    const trailer = text.replace(/(?:\(fwd\)|\s)+$/i, '')
-    const leader = trailer.replace(/^(?:(?:\[[^[\]]*\]\s*)*(?:re|fwd?)\s*(?:\[[^[\]]*\])?\s*:\s*)+/i, '')
-    if (leader !== text) isReply = true
-    // A name of a list in front is dropped unless nothing would be left.
-    const blob = leader.replace(/^\[[^[\]]*\]\s*/, '')
-    text = blob === '' ? leader : blob
-    const forwarded = /^\[fwd:(.*)\]$/i.exec(text)
-    if (forwarded !== null) {
-      text = (forwarded[1] ?? '').trim()
+  for (let turn = 0; turn < forwardsMax; turn++) {
+    let end = text.length
+    while (text.slice(end - trailer.length, end).toLowerCase() === trailer) {
+      end -= trailer.length
+      while (text[end - 1] === ' ') end--
       isReply = true
     }
+    text = text.slice(0, end)
+    const [front = ''] = leaders.exec(text) ?? []
+    if (front.replace(/\[[^[\]]*\]/g, '').includes(':')) isReply = true
+    // A name of a list is dropped unless nothing would be left.
+    text = text.slice(front.length) || (/\[[^[\]]*\]$/.exec(front.trimEnd())?.[0] ?? '')
+    const forwarded = /^\[fwd:(.*)\]$/i.exec(text)
+    if (forwarded === null) break
+    text = (forwarded[1] ?? '').trim()
+    isReply = true
   }
   return { base: text.toUpperCase(), isReply }
 }
