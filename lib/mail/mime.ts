@@ -187,6 +187,8 @@ export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: stri
   return field === undefined ? '' : fieldText(bytes, field)
 }
 
+const parametersMax = 100
+
 /**
  * A value with parameters: `text/plain; charset="utf-8"` (RFC 2045 section 5.1), continuations and charsets of RFC 2231 joined.
  * Names are in lower case, the value too.
@@ -199,24 +201,28 @@ export function parseParameters(text: string): { value: string; parameters: Reco
     .trim()
     .toLowerCase()
   const parameters: Record<string, string> = {}
+  let count = 0
   if (semicolon < 0) return { value, parameters }
   const pieces = new Map<string, { index: number; text: string; encoded: boolean }[]>()
   const pattern = /;\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;\s]*)/g
   for (const match of unfolded.slice(semicolon).matchAll(pattern)) {
     const [, name = '', given = ''] = match
     const unquoted = given.startsWith('"') ? given.slice(1).replace(/"$/, '').replace(/\\(.)/g, '$1') : given
+    // Most have neither pieces nor a charset; of two of a name the first holds.
+    if (!name.includes('*')) {
+      const key = name.toLowerCase()
+      if (!Object.hasOwn(parameters, key) && count++ < parametersMax)
+        parameters[key] = /[\x80-\xff]/.test(unquoted) ? decodeText(Buffer.from(unquoted, 'latin1'), '') : unquoted
+      continue
+    }
     const parts = /^([^*]+)(?:\*(\d{1,3}))?(\*)?$/.exec(name.toLowerCase())
     if (parts?.[1] === undefined) continue
     const list = pieces.get(parts[1]) ?? []
-    if (list.length < 100) list.push({ index: Number(parts[2] ?? 0), text: unquoted, encoded: parts[3] === '*' })
-    if (pieces.size < 100) pieces.set(parts[1], list)
+    if (list.length < parametersMax)
+      list.push({ index: Number(parts[2] ?? 0), text: unquoted, encoded: parts[3] === '*' })
+    if (pieces.size < parametersMax) pieces.set(parts[1], list)
   }
   for (const [name, list] of pieces) {
-    const [only] = list
-    if (list.length === 1 && only !== undefined && !only.encoded && !/[\x80-\xff]/.test(only.text)) {
-      parameters[name] = only.text
-      continue
-    }
     list.sort((a, b) => a.index - b.index)
     const charset = list[0]?.encoded ? (/^([^']*)'[^']*'/.exec(list[0].text)?.[1] ?? '') : ''
     const bytes = Buffer.concat(
