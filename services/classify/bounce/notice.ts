@@ -54,6 +54,10 @@ const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
+/** "To the address", where nothing in front of it or behind it needs to say more. */
+const toAddress =
+  /(?:发往|寄往|发送[至到给]|投递[至到]|发给|寄给|寄到|傳送到|на адрес|получателю|адресату|an (?:die )?(?:e-?mail-?)?adresse|an den empfänger|à l.adresse|au destinataire|a la direcci[óo]n|al destinatario|all.indirizzo|para o endereço|ao destinatário|aan het adres|na adres|k adresátovi)[\s:：<"']{0,6}([^\s<>()"',;:@]{1,64}@[\w.-]{1,255})/giu
+
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
 /** Fields of the returned message that a notice repeats, and who a recipient was before a list or an alias was expanded. */
@@ -131,6 +135,7 @@ export function readNotice(
       if (mentions[index] === false || summary.has(index)) return
       for (const match of line.matchAll(named)) add(match[1], index)
       for (const match of line.matchAll(inSentence)) add(match[1], index)
+      for (const match of line.matchAll(toAddress)) add(match[1], index)
     },
     (line, index) => {
       if (mentions[index]) add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)

@@ -27,6 +27,38 @@ const notice = (
 
 const samples = [
   notice(
+    'coremail',
+    'Postmaster@mail.example.cn',
+    '系统退信',
+    '抱歉，您的邮件被退回来了\n\n原邮件信息：\n时  间 2026-07-25 14:33:40\n主  题 May\n收件人 wang@example.cn\n\n退信原因：\n收件人邮箱空间不足\n英文说明:Quota exceeded\n',
+    ['wang@example.cn'],
+    'mailboxfull',
+  ),
+  notice(
+    'coremail2',
+    'postmaster@mail.example.cn',
+    '系统退信/Systems bounce',
+    '原邮件信息/Original e-mail message :\n主题/Subject : May\n收件人/To : li@example.cn\n\n退信原因/Bounce reason :\nCan not connect to the server of the recipient because of a firewall filter\n',
+    ['li@example.cn'],
+    'networkerror',
+  ),
+  notice(
+    'foxmail',
+    'PostMaster@mail.example.cn',
+    '系统退信',
+    '尊敬的用户，您好：\n很抱歉，您的邮件被退回来了。\n　　发往 zhao@example.cn 的邮件\n　　退信原因：该用户不存在\n',
+    ['zhao@example.cn'],
+    'userunknown',
+  ),
+  notice(
+    'vers',
+    'postmaster@example.fr',
+    'Mail non remis',
+    "Votre message à l'adresse jeanne@example.fr\nn'a pas pu être remis.\nMotif : boîte pleine\n",
+    ['jeanne@example.fr'],
+    'mailboxfull',
+  ),
+  notice(
     'interscan',
     'InterScan <postmaster@gw.example.jp>',
     'Mail delivery failed',
