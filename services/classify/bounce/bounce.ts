@@ -8,7 +8,7 @@ import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
-import { type DsnRecipient, readDsn } from './dsn.ts'
+import { type Dsn, readDsn } from './dsn.ts'
 import { pickDiagnostic, readCodes, readNotice } from './notice.ts'
 
 export type Bounce = {
@@ -34,6 +34,42 @@ function statusPartsOf(sources: Sources): readonly Part[] {
   return parts.find(({ children }) => children.includes(first))?.children.filter(isStatusPart) ?? [first]
 }
 
+/** What the machine-readable parts say; of several of one report each recipient counts once. */
+function readParts(sources: Sources): Dsn {
+  const { bytes, root } = sources
+  const parts = statusPartsOf(sources)
+  if (parts.length === 0) {
+    const range = flattened(bytes, root.bodyStart)
+    if (range === null) return { reporter: '', recipients: [] }
+    const { reporter, recipients } = readDsn(bytes, range)
+    return { reporter, recipients: recipients.filter(({ address }) => address.includes('@')) }
+  }
+  const read = parts.map((part) => readPart(bytes, part))
+  const known = new Set<string>()
+  const recipients = read.flatMap((dsn, index) => {
+    const others =
+      index === 0 ? dsn.recipients : dsn.recipients.filter(({ address }) => !known.has(address.toLowerCase()))
+    for (const { address } of others) known.add(address.toLowerCase())
+    return others
+  })
+  return {
+    reporter: read.find(({ reporter }) => reporter !== '')?.reporter ?? '',
+    recipients: recipients.slice(0, recipientsMax),
+  }
+}
+
+function readPart(bytes: Buffer, part: Part): Dsn {
+  if (part.encoding !== 'base64' && part.encoding !== 'quoted-printable') return readDsn(bytes, part)
+  const decoded = decodeBody(bytes, part, noticeBytesMax)
+  const { reporter, recipients } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
+  // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
+  const range = [part.bodyStart, part.end] as const
+  return {
+    reporter,
+    recipients: recipients.map((recipient) => ({ ...recipient, range, statusRange: null, diagnosticRange: null })),
+  }
+}
+
 const dsnField =
   /^(?:reporting-mta|final-recipient|original-recipient)[ \t]*:[ \t]*(?:rfc822|utf-8|dns|x-[\w-]+|smtp)[ \t]*;/im
 const returnedField = /^(?:return-path|received)[ \t]*:/im
@@ -56,36 +92,9 @@ export type BounceOptions = ReasonOptions & {
 }
 
 export function readBounce(sources: Sources, options: BounceOptions): Bounce {
-  const { bytes, root } = sources
   const evidence: Evidence[] = []
-  const statusParts = statusPartsOf(sources)
-  let reporter = ''
-  const fromDsn: DsnRecipient[] = []
-  for (const statusPart of statusParts) {
-    if (statusPart.encoding === 'base64' || statusPart.encoding === 'quoted-printable') {
-      const decoded = decodeBody(bytes, statusPart, noticeBytesMax)
-      const dsn = readDsn(decoded, { bodyStart: 0, end: decoded.length })
-      reporter ||= dsn.reporter
-      // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
-      const whole = [statusPart.bodyStart, statusPart.end] as const
-      for (const recipient of dsn.recipients) {
-        fromDsn.push({ ...recipient, range: whole, statusRange: null, diagnosticRange: null })
-      }
-    } else {
-      const dsn = readDsn(bytes, statusPart)
-      reporter ||= dsn.reporter
-      fromDsn.push(...dsn.recipients)
-    }
-    if (fromDsn.length >= recipientsMax) break
-  }
-  if (statusParts.length === 0) {
-    const range = flattened(bytes, root.bodyStart)
-    if (range !== null) {
-      const dsn = readDsn(bytes, range)
-      reporter = dsn.reporter
-      fromDsn.push(...dsn.recipients.filter(({ address }) => address.includes('@')))
-    }
-  }
+  const { recipients: fromDsn, reporter: named } = readParts(sources)
+  let reporter = named
   if (reporter === '') {
     const [, domain = ''] = /^(?:mailer-daemon|post_?master)@(.+)$/i.exec(findAddress(sources.header('from'))) ?? []
     reporter = domain.toLowerCase()
@@ -120,7 +129,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     const first = drafts[0]
     drafts.length = 0
     const all = { diagnostic: pickDiagnostic(notice.text), section: notice.text }
-    const named =
+    const told =
       failed.length > 0
         ? failed.map(
             (address) =>
@@ -129,7 +138,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         : fromNotice.length > 0
           ? fromNotice
           : lastResort(sources, options.returnTo).map((address) => ({ address, ...all }))
-    for (const { address, diagnostic, section } of named) {
+    for (const { address, diagnostic, section } of told) {
       drafts.push({
         address,
         originalAddress: '',
