@@ -195,6 +195,11 @@ const notices: readonly (readonly [string, string, readonly string[]])[] = [
     ['lost@dom.example failed - - undefined'],
   ],
   [
+    'X-Failed-Recipients that a host in between has rewritten: the words and the returned message agree on another',
+    `X-Failed-Recipients: lost@inner.example\n${header('Mail delivery failed')}The following address(es) failed:\n\n  lost@dom.example\n    550 5.1.1 no such user\n\n------ This is a copy of the message, including all the headers. ------\n\nFrom: sender@corp.example\nTo: lost@dom.example\nSubject: x\nMessage-ID: <2@corp.example>\n`,
+    ['lost@dom.example failed 5.1.1 550 userunknown'],
+  ],
+  [
     'Domino',
     `${header('DELIVERY FAILURE: User kijitora not listed in Domino Directory')}Your message\n\n  Subject: x\n\nwas not delivered to:\n\n  lost@dom.example\n\nbecause:\n\n  User lost (lost@dom.example) not listed in Domino Directory\n`,
     ['lost@dom.example failed - - userunknown'],

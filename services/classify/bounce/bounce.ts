@@ -9,7 +9,7 @@ import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '.
 import { evidenceMax, type Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
 import { type Dsn, readDsn } from './dsn.ts'
-import { pickDiagnostic, readCodes, readNotice } from './notice.ts'
+import { type NoticeRecipient, pickDiagnostic, readCodes, readNotice } from './notice.ts'
 
 export type Bounce = {
   readonly recipients: readonly VerdictRecipient[]
@@ -129,15 +129,15 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     const first = drafts[0]
     drafts.length = 0
     const all = { diagnostic: pickDiagnostic(notice.text), section: notice.text }
-    const told =
-      failed.length > 0
-        ? failed.map(
-            (address) =>
-              fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? { address, ...all },
-          )
-        : fromNotice.length > 0
-          ? fromNotice
-          : lastResort(sources, options.returnTo).map((address) => ({ address, ...all }))
+    const byHeader = failed.length > 0 && !isOutvoted(failed, fromNotice, sources)
+    const told = byHeader
+      ? failed.map(
+          (address) =>
+            fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? { address, ...all },
+        )
+      : fromNotice.length > 0
+        ? fromNotice
+        : lastResort(sources, options.returnTo).map((address) => ({ address, ...all }))
     for (const { address, diagnostic, section } of told) {
       drafts.push({
         address,
@@ -152,9 +152,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         section,
       })
       if (evidence.length < evidenceMax) {
-        evidence.push(
-          sources.find('recipient', failed.length > 0 ? 'field:x-failed-recipients' : 'text:recipient', address),
-        )
+        evidence.push(sources.find('recipient', byHeader ? 'field:x-failed-recipients' : 'text:recipient', address))
       }
     }
   }
@@ -177,6 +175,17 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     return { address: draft.address, originalAddress: draft.originalAddress, ...judged }
   })
   return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
+}
+
+/** Whether the words and the returned message's own field agree on others than X-Failed-Recipients: a host in between rewrote that. */
+function isOutvoted(failed: readonly string[], named: readonly NoticeRecipient[], sources: Sources): boolean {
+  const sentTo = sources.returnedHeader('to').toLowerCase()
+  const header = new Set(failed.map((address) => address.toLowerCase()))
+  return (
+    named.length === failed.length &&
+    named.every(({ address }) => !header.has(address.toLowerCase()) && sentTo.includes(address.toLowerCase())) &&
+    !failed.some((address) => sentTo.includes(address.toLowerCase()))
+  )
 }
 
 type Draft = {
