@@ -74,6 +74,35 @@ describe('a reader of segments', () => {
     assert.equal(ranges.length, 2)
   })
 
+  it('has no more on its way ahead than its cache is for, whoever asks', async () => {
+    let release = (): void => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let asked = 0
+    const slow: Objects = new Proxy(files, {
+      get: (target, name) =>
+        name === 'get'
+          ? async (_object: string, range: ByteRange) => {
+              asked += range.length
+              await released
+              return target.get(key, range)
+            }
+          : Reflect.get(target, name),
+    })
+    const reader = new SegmentReader(slow, 16 * 1024 * 1024)
+    const of = (session: number): Location[] => locations.map((location) => ({ ...location, object: `copy${session}` }))
+    for (let session = 0; session < 100; session++) reader.ahead(of(session))
+    const run = 16 * 160 * 1024
+    assert.ok(asked > 0 && asked <= 4 * 1024 * 1024 + run, `${asked}`)
+    const found = [0, 1, 2, 50].map((session) => Promise.all(of(session).map((location) => reader.message(location))))
+    release()
+    assert.deepEqual(await Promise.all(found), [contents, contents, contents, contents])
+    asked = 0
+    reader.ahead(of(7))
+    assert.ok(asked > 0)
+  })
+
   it('keeps a message that was read when its block has to go', async () => {
     const reader = new SegmentReader(objects, 1024 * 1024)
     const [first] = locations

@@ -188,9 +188,13 @@ export class SegmentReader {
   readonly #objects: Objects
   readonly #blocks: LRUCache<string, { readonly block: Promise<Block | null>; readonly known: Block | null }>
   readonly #messages: LRUCache<string, Buffer>
+  /** Packed bytes that are on their way, and how many may be before nothing more is loaded ahead. */
+  #underWay = 0
+  readonly #aheadBytesMax: number
 
   constructor(objects: Objects, bytesMax: number) {
     this.#objects = objects
+    this.#aheadBytesMax = bytesMax / 4
     const messagesBytesMax = Math.ceil(bytesMax / 4)
     this.#messages = new LRUCache({
       maxSize: messagesBytesMax,
@@ -210,11 +214,13 @@ export class SegmentReader {
 
   /**
    * Loads the blocks of these, in the order in which they will be asked for, if they are not here; those that stand side by side come
-   * by one ranged read. Whoever asks for the messages waits for them and hears of errors.
+   * by one ranged read. Whoever asks for the messages waits for them and hears of errors. Where much is on its way already, of whomever,
+   * it does nothing: what is needed is loaded when it is asked for.
    */
   ahead(locations: readonly Location[]): void {
     let run: Location[] = []
     for (const location of locations) {
+      if (this.#underWay > this.#aheadBytesMax) return
       const key = keyOf(location)
       const last = run.at(-1)
       if (this.#blocks.has(key) || this.#messages.has(`${key} ${location.recordIndex}`)) continue
@@ -237,7 +243,10 @@ export class SegmentReader {
     const [first] = run
     if (first === undefined) return
     const length = run.reduce((sum, { blockLength }) => sum + blockLength, 0)
-    const bytes = this.#objects.get(first.object, { offset: first.blockOffset, length })
+    this.#underWay += length
+    const bytes = this.#objects.get(first.object, { offset: first.blockOffset, length }).finally(() => {
+      this.#underWay -= length
+    })
     for (const location of run) {
       const key = keyOf(location)
       const from = location.blockOffset - first.blockOffset
