@@ -41,6 +41,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'lib/smtp': ['lib/mail', 'lib/runtime'],
   'lib/log': ['lib/runtime'],
   'lib/objects': ['lib/runtime'],
+  'lib/claims': ['lib/log', 'lib/objects', 'lib/runtime', 'schemas'],
   'lib/letters': ['lib/log', 'lib/runtime', 'schemas'],
   'lib/segments': ['lib/objects', 'lib/runtime', 'schemas'],
 }

@@ -67,6 +67,7 @@ export function openEmbeddedLog(options: EmbeddedOptions): Log {
 
 class EmbeddedLog implements Log {
   readonly adapter = 'embedded'
+  readonly recordBytesMax: number
   /** What reads records; all that is written goes through the writer. */
   readonly #records: Database
   readonly #groups: Database
@@ -87,6 +88,7 @@ class EmbeddedLog implements Log {
 
   constructor(options: EmbeddedOptions) {
     this.#options = options
+    this.recordBytesMax = options.recordBytesMax
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger
     this.#records = openRecords(options.path)

@@ -79,6 +79,7 @@ export function openKafkaLog(options: KafkaOptions): Log {
 
 class KafkaLog implements Log {
   readonly adapter = 'kafka'
+  readonly recordBytesMax: number
   readonly #options: KafkaOptions
   readonly #kafka: Kafka
   readonly #producer: GatheringProducer
@@ -93,6 +94,7 @@ class KafkaLog implements Log {
 
   constructor(options: KafkaOptions) {
     this.#options = options
+    this.recordBytesMax = options.recordBytesMax
     this.#kafka = new kafkajs.Kafka({
       clientId: options.clientId,
       brokers: [...options.brokers],

@@ -120,6 +120,8 @@ export interface LogAdmin {
 
 export interface Log {
   readonly adapter: 'kafka' | 'embedded'
+  /** Largest record that it takes, bytes of key and value. */
+  readonly recordBytesMax: number
   append(topic: string, record: AppendRecord): Promise<Position>
   consume(options: ConsumeOptions): Consumer
   /** Reads a range of one topic without a group and ends: `to` is one behind the last offset wanted. */

@@ -13,6 +13,7 @@ import { readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
 import { readCodes } from './bounce/notice.ts'
+import { bounded } from './bounded.ts'
 import { type Notification, readNotification } from './notification.ts'
 import { readOptOut } from './opt-out.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
@@ -58,10 +59,10 @@ export function examine(
     const facts = readAddresses(ourAddresses(sources), options.addressPatterns ?? [])
     const verdict = decide(sources, options, facts)
     return {
-      verdict: {
+      verdict: bounded({
         ...verdict,
         original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
-      },
+      }),
       subject,
     }
   } catch (error) {

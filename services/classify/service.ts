@@ -5,11 +5,12 @@
  * mail.classified tells them by the position that each carries, which only works because no record is ever appended
  * behind one that failed.
  */
+import { encodeFitting } from '#lib/claims/claims.ts'
 import type { Consumer, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
-import { MailweirError } from '#lib/runtime/errors.ts'
+import { hasCode, MailweirError } from '#lib/runtime/errors.ts'
 import type { Logger } from '#lib/runtime/logger.ts'
 import type { Metrics } from '#lib/runtime/metrics.ts'
 import type { Service } from '#lib/runtime/service.ts'
@@ -87,14 +88,7 @@ class ClassifyService implements Service {
           const { classified, told } = await prepared
           const acks: Promise<unknown>[] = []
           if (classified !== null) {
-            acks.push(
-              append(
-                'mail.classified',
-                classified.id,
-                record.partition,
-                this.#ports.codec.encode('classified', classified),
-              ),
-            )
+            acks.push(append('mail.classified', told.messageId, record.partition, classified))
           }
           acks.push(append('mail.events', told.messageId, record.partition, this.#ports.codec.encode('event', told)))
           return { acks }
@@ -111,7 +105,8 @@ class ClassifyService implements Service {
     }
   }
 
-  async #prepare(record: LogRecord): Promise<{ classified: Classified | null; told: Event }> {
+  /** The record for mail.classified, encoded; null: there is none, since what was read is not readable. */
+  async #prepare(record: LogRecord): Promise<{ classified: Buffer | null; told: Event }> {
     const position = { partition: record.partition, offset: Number(record.offset) }
     let raw: Raw
     try {
@@ -143,7 +138,21 @@ class ClassifyService implements Service {
       bytes: raw.bytes,
       claim: raw.claim,
     }
-    return { classified, told: classifiedEvent(classified, subject, this.#ports.clock.now()) }
+    try {
+      const at = this.#ports.clock.now()
+      return {
+        classified: await encodeFitting(
+          classified,
+          (each) => this.#ports.codec.encode('classified', each),
+          { key: raw.id, at },
+          this.#ports,
+        ),
+        told: classifiedEvent(classified, subject, at),
+      }
+    } catch (error) {
+      if (!hasCode(error, 'LOG_RECORD_TOO_LARGE')) throw error
+      return { classified: null, told: await this.#undecodable(record, error) }
+    }
   }
 
   async #classify(raw: Raw): Promise<Answer> {
@@ -170,24 +179,25 @@ class ClassifyService implements Service {
     )
     const key = `${record.topic}-${record.partition}-${record.offset}`
     const at = this.#ports.clock.now()
+    const letter = {
+      id: '',
+      position,
+      topic: record.topic,
+      service: this.name,
+      at,
+      reason: 'undecodable',
+      reply: why.slice(0, 500),
+      attempts: 0,
+      envelope: null,
+      open: [],
+      receivedAt: 0,
+      bytes: record.value,
+      claim: null,
+    }
     await this.#ports.log.append('mail.dead', {
       key,
       partition: partitionOf(key, fewPartitions),
-      value: this.#ports.codec.encode('dead', {
-        id: '',
-        position,
-        topic: record.topic,
-        service: this.name,
-        at,
-        reason: 'undecodable',
-        reply: why.slice(0, 500),
-        attempts: 0,
-        envelope: null,
-        open: [],
-        receivedAt: 0,
-        bytes: record.value,
-        claim: null,
-      }),
+      value: await encodeFitting(letter, (each) => this.#ports.codec.encode('dead', each), { key, at }, this.#ports),
     })
     return event({ messageId: record.key ?? key, type: 'undecodable', at, service: this.name, position, detail: why })
   }

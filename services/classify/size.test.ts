@@ -4,6 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { rawRecord } from '#lib/testing/embedded.ts'
+import { openCodec } from '#schemas/codec.ts'
+import type { Verdict } from '#schemas/types.ts'
+import { verdictBytesMax } from './bounded.ts'
 import { classify } from './classify.ts'
 
 const header = 'From: MAILER-DAEMON@x.example\r\nTo: b@y.example\r\nReturn-Path: <>\r\nSubject: Undelivered mail\r\n'
@@ -46,6 +50,53 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
   'a subject without end': () =>
     Buffer.from(`Subject: ${'=?utf-8?q?some_text?=\r\n '.repeat(400_000)}\r\n${header}\r\nx`),
 }
+
+/** Reports that make a verdict as large as they can. */
+const boastful: Readonly<Record<string, () => Buffer>> = {
+  'a thousand recipients with long addresses, hosts and replies': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; ${'x.'.repeat(50_000)}example\r\n\r\n${times(
+        1_000,
+        (n) =>
+          `Original-Recipient: rfc822; ${'ö'.repeat(64)}@${'y.'.repeat(120)}example\r\nFinal-Recipient: rfc822; u${n}@${'x.'.repeat(120)}example\r\nRemote-MTA: dns; ${'z.'.repeat(500)}example\r\nAction: failed\r\nDiagnostic-Code: smtp; 550 ${n} ${'メール'.repeat(400)}\r\n\r\n`,
+      )}`,
+    ),
+  'one recipient, with fields as long as a report': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; ${'a'.repeat(200_000)}\r\nRemote-MTA: dns; ${'z.'.repeat(100_000)}\r\nAction: failed\r\nDiagnostic-Code: smtp; 550 ${'x'.repeat(200_000)}\r\n\r\n`,
+    ),
+  'a complaint of a kind without end': () =>
+    multipart(
+      `--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: ${'abuse'.repeat(40_000)}\r\nUser-Agent: x\r\nOriginal-Rcpt-To: ${'c'.repeat(200_000)}@x.example\r\nSource-IP: ${'1'.repeat(100_000)}\r\n\r\n`,
+    ),
+  'a returned message with fields without end': () =>
+    multipart(
+      `--b\r\n\r\nundelivered\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: ${'s'.repeat(200_000)}\r\nMessage-ID: <${'m'.repeat(200_000)}>\r\nList-Id: ${'l'.repeat(200_000)}\r\n\r\n`,
+    ),
+}
+
+describe('a verdict', () => {
+  for (const [name, build] of Object.entries(boastful)) {
+    it(`fits into a record with its message: ${name}`, async () => {
+      const codec = await openCodec({ registryUrl: null })
+      const record = rawRecord({ id: 'm', content: '' })
+      const encoded = (verdict: Verdict): number =>
+        codec.encode('classified', { ...record, position: { partition: 0, offset: 0 }, verdict }).length
+      const verdict = classify(build(), null, { originalFields: ['subject', 'list-id'] })
+      const blank = { ...verdict, variant: '', recipients: [], evidence: [], original: {}, reporter: '' }
+      const bytes = encoded(verdict) - encoded(blank)
+      assert.ok(bytes < verdictBytesMax, `${bytes}`)
+    })
+  }
+
+  it('says how many recipients it leaves out', () => {
+    const { recipients, evidence } = classify(
+      boastful['a thousand recipients with long addresses, hosts and replies']?.() ?? Buffer.alloc(0),
+    )
+    assert.ok(recipients.length > 100 && recipients.length < 1_000, `${recipients.length}`)
+    assert.match(evidence[0]?.text ?? '', /^[1-9]\d* recipients are left out$/)
+  })
+})
 
 describe('a message of the largest size', () => {
   for (const [name, build] of Object.entries(shapes)) {

@@ -2,8 +2,10 @@
  * What becomes of a message after an attempt: records for mail.retry and mail.dead, and the event. Order: those records, then
  * the event, then the caller commits or writes the tombstone; so a crash repeats an attempt at most, and loses nothing.
  */
+import { encodeFitting } from '#lib/claims/claims.ts'
 import type { Log } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
+import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { type Reply, replyLine } from '#lib/smtp/reply.ts'
 import type { Codec } from '#schemas/codec.ts'
@@ -32,6 +34,7 @@ export type Attempted = {
 
 export type OutcomePorts = {
   readonly log: Log
+  readonly objects: Objects
   readonly codec: Codec
   readonly clock: Clock
   readonly metrics: ForwardMetrics
@@ -110,7 +113,12 @@ export async function settle(
     await ports.log.append('mail.retry', {
       key: message.id,
       partition: partitionOf(message.id, fewPartitions),
-      value: ports.codec.encode('retry', retry),
+      value: await encodeFitting(
+        retry,
+        (each) => ports.codec.encode('retry', each),
+        { key: message.id, at: now },
+        ports,
+      ),
     })
     ports.metrics.deferred.inc()
   }
@@ -183,13 +191,19 @@ export type DeadLetter = {
 
 export async function deadLetter(
   letter: DeadLetter,
-  ports: Pick<OutcomePorts, 'log' | 'codec' | 'clock' | 'metrics'>,
+  ports: Pick<OutcomePorts, 'log' | 'objects' | 'codec' | 'clock' | 'metrics'>,
 ): Promise<void> {
   const key = letter.id === '' ? `${letter.topic}-${letter.position.partition}-${letter.position.offset}` : letter.id
+  const at = ports.clock.now()
   await ports.log.append('mail.dead', {
     key,
     partition: partitionOf(key, fewPartitions),
-    value: ports.codec.encode('dead', { ...letter, service: 'forward', at: ports.clock.now() }),
+    value: await encodeFitting(
+      { ...letter, service: 'forward', at },
+      (each) => ports.codec.encode('dead', each),
+      { key, at },
+      ports,
+    ),
   })
   ports.metrics.dead.inc({ reason: letter.reason })
 }

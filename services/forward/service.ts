@@ -76,6 +76,7 @@ class ForwardService implements Service {
     this.#metrics = forwardMetrics(ports.metrics)
     this.#outcome = {
       log: ports.log,
+      objects: ports.objects,
       codec: ports.codec,
       clock: ports.clock,
       metrics: this.#metrics,

@@ -6,6 +6,7 @@
 import { createHash, randomFillSync } from 'node:crypto'
 import { PassThrough } from 'node:stream'
 import { v7 as uuidv7 } from 'uuid'
+import { claimKey } from '#lib/claims/claims.ts'
 import type { Log } from '#lib/log/log.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
@@ -72,9 +73,6 @@ function newId(): string {
   poolAt += 16
   return uuidv7({ random })
 }
-
-export const claimKey = (receivedAt: number, id: string): string =>
-  `claims/${new Date(receivedAt).toISOString().slice(0, 10)}/${id}`
 
 export class Reception implements Receiver {
   readonly #id = newId()

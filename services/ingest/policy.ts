@@ -26,12 +26,17 @@ const minuteMs = 60_000
 /** Addresses whose rate is remembered; over it the oldest are forgotten. */
 const ratesMax = 100_000
 
+/** Of the recipients of one message with their parameters, so that it fits into a record with the message and its verdict. */
+export const envelopeBytesMax = 128 * 1024
+const recipientsMin = 100
+
 export class Policy {
   readonly #limits: PolicyLimits
   readonly #domains: ReadonlySet<string>
   readonly #addresses = new Map<string, number>()
   readonly #networks = new Map<string, number>()
   /** Messages that an address may still send, and since when. */
+  readonly #envelopes = new WeakMap<readonly Path[], { count: number; bytes: number }>()
   readonly #rates = new Map<string, { left: number; at: number }>()
 
   constructor(limits: PolicyLimits) {
@@ -79,8 +84,11 @@ export class Policy {
     return left < 1 ? replies.tooFast : null
   }
 
-  rcpt(path: Path, recipients: number, now: number): Reply | null {
-    if (recipients >= this.#limits.recipientsMax) return replies.tooManyRecipients
+  /** @param before the recipients of the transaction up to now */
+  rcpt(path: Path, before: readonly Path[], now: number): Reply | null {
+    if (before.length >= this.#limits.recipientsMax) return replies.tooManyRecipients
+    // A hundred are taken, whatever they are like (RFC 5321 section 4.5.3.1.8).
+    if (before.length >= recipientsMin && this.#bytesOf(before) > envelopeBytesMax) return replies.tooManyRecipients
     // RFC 5321 section 4.5.1: postmaster is always taken, also without a domain.
     if (path.address.toLowerCase() === 'postmaster') return null
     if (!this.#domains.has('*') && !this.#domains.has(domainOf(path.address).replace(/\.$/, ''))) {
@@ -88,6 +96,18 @@ export class Policy {
     }
     if (this.#limits.recipientCheck === 'reject' && !this.isKnown(path.address, now)) return replies.unknownRecipient
     return null
+  }
+
+  /** Of the recipients of a transaction, each counted once. */
+  #bytesOf(paths: readonly Path[]): number {
+    const known = this.#envelopes.get(paths) ?? { count: 0, bytes: 0 }
+    for (const { address, parameters } of paths.slice(known.count)) {
+      known.bytes += Buffer.byteLength(address)
+      for (const [name, value] of Object.entries(parameters)) known.bytes += name.length + Buffer.byteLength(value)
+    }
+    known.count = paths.length
+    this.#envelopes.set(paths, known)
+    return known.bytes
   }
 
   /** Whether an address fits one of the patterns, or is signed. */

@@ -114,6 +114,29 @@ describe('ingest', () => {
     assert.equal((await ports.read('mail.raw')).length, 1)
   })
 
+  it('takes a hundred recipients whatever they are like, and of more only what a record can hold', async () => {
+    await using ports = await openTestPorts()
+    await using ingest = await start(ports)
+    using dialogue = await ingest.open()
+    await dialogue.smtp('EHLO client.example')
+    await dialogue.smtp('MAIL FROM:<>')
+    const rcpt = (n: number): string =>
+      `RCPT TO:<${'a'.repeat(60)}${n}@bounces.example.com> ORCPT=rfc822;${'b'.repeat(400)}@x.example`
+    let taken = 0
+    let answer = ''
+    for (; taken < 1_000; taken++) {
+      answer = await dialogue.smtp(rcpt(taken))
+      if (!answer.startsWith('250')) break
+    }
+    assert.match(answer, /^452 4\.5\.3/)
+    assert.ok(taken >= 100 && taken < 400, `${taken}`)
+    await dialogue.smtp('DATA')
+    assert.match(await dialogue.smtp(`${'a line of the message\r\n'.repeat(22_000)}.`), /^250/)
+    const [raw] = await ports.decoded('mail.raw', 'raw')
+    assert.equal(raw?.envelope.forwardPaths.length, taken)
+    assert.ok(raw?.bytes !== null)
+  })
+
   it('answers 421 above its limits of connections, and takes them again when others have gone', async () => {
     await using ports = await openTestPorts()
     await using ingest = await start(ports, { SMTP_CONNECTIONS_PER_ADDRESS_MAX: '2' })

@@ -121,8 +121,7 @@ class IngestService implements Ingest {
         this.#refuse(
           this.#stopping !== null ? replies.shuttingDown : this.#policy.mail(client.address, ports.clock.now()),
         ),
-      rcpt: (path, transaction) =>
-        this.#refuse(this.#policy.rcpt(path, transaction.forwardPaths.length, ports.clock.now())),
+      rcpt: (path, transaction) => this.#refuse(this.#policy.rcpt(path, transaction.forwardPaths, ports.clock.now())),
       data: (transaction) => this.#data(transaction),
       dismissed: (reply, client) => {
         this.#metrics.dismissed.inc({ reply: `${reply.code} ${reply.enhancedStatus}` })

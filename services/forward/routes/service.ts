@@ -6,6 +6,7 @@
  * good, goes to mail.dead.
  */
 
+import { encodeFitting } from '#lib/claims/claims.ts'
 import type { Consumer, LogRecord } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
@@ -134,26 +135,28 @@ class RunningRoute {
   }
 
   async #bury(message: Classified, reply: string, attempts: number, reason: 'rejected' | 'expired'): Promise<void> {
-    const { log, codec, clock, logger } = this.#ports
+    const { log, clock, logger } = this.#ports
     const key = `${message.id} ${routeGroup(this.#route.name)}`
+    const at = clock.now()
+    const letter = {
+      id: message.id,
+      position: message.position,
+      topic: 'mail.classified',
+      service: routeGroup(this.#route.name),
+      at,
+      reason,
+      reply,
+      attempts,
+      envelope: message.envelope,
+      open: message.envelope.forwardPaths.map((_, index) => index),
+      receivedAt: message.receivedAt,
+      bytes: message.bytes,
+      claim: message.claim,
+    }
     await log.append('mail.dead', {
       key,
       partition: partitionOf(key, fewPartitions),
-      value: codec.encode('dead', {
-        id: message.id,
-        position: message.position,
-        topic: 'mail.classified',
-        service: routeGroup(this.#route.name),
-        at: clock.now(),
-        reason,
-        reply,
-        attempts,
-        envelope: message.envelope,
-        open: message.envelope.forwardPaths.map((_, index) => index),
-        receivedAt: message.receivedAt,
-        bytes: message.bytes,
-        claim: message.claim,
-      }),
+      value: await encodeFitting(letter, (each) => this.#ports.codec.encode('dead', each), { key, at }, this.#ports),
     })
     logger.error(
       { event: 'route.dead', route: this.#route.name, messageId: message.id, reply, attempts },

@@ -10,6 +10,8 @@
  *
  * A record whose position is not above the highest seen is a repeat of classify's and passed over.
  */
+
+import { encodeFitting } from '#lib/claims/claims.ts'
 import type { Assignment, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -134,12 +136,13 @@ export class PartitionWriter implements PartitionHandler {
 
   async #deadLetter(record: LogRecord, error: unknown): Promise<void> {
     const key = `${record.topic}-${record.partition}-${record.offset}`
-    const value = this.#ports.codec.encode('dead', {
+    const at = this.#ports.clock.now()
+    const letter = {
       id: '',
       position: { partition: record.partition, offset: Number(record.offset) },
       topic: record.topic,
       service: 'quarantine',
-      at: this.#ports.clock.now(),
+      at,
       reason: 'undecodable',
       reply: (error instanceof Error ? error.message : String(error)).slice(0, 500),
       attempts: 0,
@@ -148,9 +151,13 @@ export class PartitionWriter implements PartitionHandler {
       receivedAt: 0,
       bytes: record.value,
       claim: null,
-    })
-    await this.#persist('append a dead letter', () =>
-      this.#ports.log.append('mail.dead', { key, partition: partitionOf(key, fewPartitions), value }),
+    }
+    await this.#persist('append a dead letter', async () =>
+      this.#ports.log.append('mail.dead', {
+        key,
+        partition: partitionOf(key, fewPartitions),
+        value: await encodeFitting(letter, (each) => this.#ports.codec.encode('dead', each), { key, at }, this.#ports),
+      }),
     )
   }
 
