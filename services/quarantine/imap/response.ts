@@ -2,10 +2,15 @@
 
 const quotable = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 
-/** A quoted string, or a literal where a quoted string cannot hold the bytes. */
+/** Mail programs bound the lines that they read, and a stranger writes what stands here. */
+const quotedMax = 1_000
+
+/** A quoted string, or a literal where a quoted string cannot hold the bytes, or would be long. */
 export function quoted(text: string): string {
-  if (quotable.test(text)) return `"${text}"`
-  if (/^[\x01-\x09\x0b\x0c\x0e-\x7f]*$/.test(text) && text.length < 1_000) return `"${text.replace(/["\\]/g, '\\$&')}"`
+  if (text.length <= quotedMax) {
+    if (quotable.test(text)) return `"${text}"`
+    if (/^[\x01-\x09\x0b\x0c\x0e-\x7f]*$/.test(text)) return `"${text.replace(/["\\]/g, '\\$&')}"`
+  }
   return `{${text.length}}\r\n${text}`
 }
 

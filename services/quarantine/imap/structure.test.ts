@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseMime } from '#lib/mail/mime.ts'
-import { bodyStructure } from './structure.ts'
+import { bodyStructure, envelope } from './structure.ts'
 
 const cpuMsMax = 3_000
 const structureOf = (message: string): string => {
@@ -17,6 +17,25 @@ describe('BODYSTRUCTURE', () => {
     assert.match(found, /^\("MESSAGE" "RFC822" .* 15\)$/) // All lines of mixed.
     assert.match(found, /"TEXT" "PLAIN" NIL NIL NIL "7BIT" 10 1\)/) // "four", and the line end of "five" is the boundary's.
     assert.match(found, /"TEXT" "PLAIN" NIL NIL NIL "7BIT" 15 2\) 4\)/) // The text of inner, then inner.
+  })
+
+  it('and ENVELOPE give long strings as literals, which no line of a mail program has to hold', () => {
+    const bytes = Buffer.from(
+      `From: ${'f'.repeat(5_000)} <a@b.example>\r\nContent-Type: text/plain; name="${'n'.repeat(3_000)}"\r\nSubject: ${'s'.repeat(2_000_000)}\r\n\r\nx`,
+    )
+    const root = parseMime(bytes)
+    for (const found of [envelope(bytes, root), bodyStructure(bytes, root, true)]) {
+      // What is left when each literal is passed over by its length, as who reads it does.
+      let rest = ''
+      for (let at = 0; at < found.length; ) {
+        const [all = '', length = ''] = /\{(\d+)\}\r\n/.exec(found.slice(at)) ?? []
+        const open = all === '' ? found.length : found.indexOf(all, at)
+        rest += found.slice(at, open)
+        at = open + all.length + Number(length)
+      }
+      assert.ok(rest.length < 4_000 && found.length > 3_000, `${rest.length}`)
+      assert.ok(!/[\r\n]/.test(rest))
+    }
   })
 
   it('of messages nested in messages costs no more than the message is long', () => {
