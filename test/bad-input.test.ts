@@ -12,6 +12,7 @@ import { SmtpConnection } from '#lib/smtp/client.ts'
 import { listenSettings, runMailweir, startMailweir, whenReady } from '#lib/testing/mailweir.ts'
 import { testMessages } from '#lib/testing/messages.ts'
 import { freePort } from '#lib/testing/ports.ts'
+import { programMissing } from '#lib/testing/programs.ts'
 import { sendAll } from '#lib/testing/send.ts'
 import { objectServerMissing, testObjectServer } from '#lib/testing/services.ts'
 import { temporaryFolder } from '#lib/testing/temporary.ts'
@@ -142,6 +143,56 @@ describe('bad input', () => {
     assert.equal(messages.length, contents.length)
     assert.ok(messages.every(({ kind }) => kind !== ''))
     assert.ok(messages.some(({ kind, address }) => kind === 'bounce' && address === 'cut@remote.exam'))
+  })
+
+  const noPython = programMissing('python3', '--version', 'python3')
+  it('mail that is made to cost much goes the whole way, and programs list it', { skip: noPython }, async () => {
+    using folder = temporaryFolder()
+    await using all = await startAll(folder.path, { IMAP_USER: 'anna', IMAP_PASSWORD: 'a-password-of-tests' })
+    const { ports } = all
+    const header = 'From: MAILER-DAEMON@x.example\r\nTo: b@bounces.example.com\r\nSubject: Undelivered mail\r\n'
+    const times = (count: number, of: (n: number) => string): string =>
+      Array.from({ length: count }, (_, n) => of(n)).join('')
+    const multipart = (parts: string): string =>
+      `${header}Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts}--b--\r\n`
+    const contents = [
+      `${header}\r\n${times(1_000, (n) => `  user${n}@x.example\r\n`)}`,
+      multipart(times(1_900, (n) => `--b\r\nContent-Type: multipart/mixed; boundary=never${n}\r\n\r\nx\r\n`)),
+      multipart(times(2_500, () => '--b\r\nContent-Type: text/html\r\n\r\n<b>user</b> text\r\n')),
+      multipart('--b-\r\n'.repeat(80_000)),
+      `${header}${'Content-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\n'.repeat(38)}\r\n${'\r\n'.repeat(200_000)}`,
+      `Subject: ${'[a]'.repeat(2_600)}\r\n${header}\r\nx\r\n`,
+      `Subject: ${'s'.repeat(1_500_000)}\r\n${header}\r\nx\r\n`,
+      `From: ${'('.repeat(60_000)}\r\nSubject: ${'=?utf-8?q?some_text?=\r\n '.repeat(15_000)}\r\n\r\nx\r\n`,
+      `${header}Content-Type: text/plain${';a=b'.repeat(50_000)}; name="${'n'.repeat(100_000)}"\r\n\r\nx\r\n`,
+    ].map((text) => Buffer.from(text))
+    const path = (address: string) => ({ address, parameters: {} })
+    const connection = await SmtpConnection.open({ host: '127.0.0.1', port: ports.smtp, tls: false }, client)
+    for (const content of contents) {
+      const [reply] = await connection.send({
+        reversePath: path(''),
+        forwardPaths: [path('b@bounces.example.com')],
+        size: content.length,
+        content,
+      })
+      assert.equal(reply?.code, 250)
+    }
+    await connection.quit()
+    const ledger = await until('all are stored', async () => {
+      const now = await ledgerOf(ports)
+      return now.stored === contents.length && now.forwarded === contents.length && now
+    })
+    assert.equal(ledger.balanced, true)
+    const listing = join(import.meta.dirname, 'imap_listing.py')
+    const args = [listing, String(ports.imap), 'anna', 'a-password-of-tests']
+    const listed = await until('the mailboxes', () => {
+      const count = execFileSync('python3', args, { encoding: 'utf8', timeout: 60_000 })
+      return Number(count) === contents.length && count
+    })
+    assert.equal(Number(listed), contents.length)
+    const { messages } = await ask<{ messages: { id: string }[] }>(ports, '/api/messages')
+    for (const { id } of messages) await ask(ports, `/api/messages/${id}/content`)
+    assert.doesNotMatch(all.process.stderr(), /"level":"error"/)
   })
 
   it('wrong settings are reported together, each with its value and what was expected, and end with 78', async () => {
