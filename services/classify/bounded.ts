@@ -16,11 +16,40 @@ const originalBytesMax = 16 * 1024
 const addressMax = 320
 const hostMax = 255
 const wordMax = 60
-const valueMax = 300
+const valueMax = 900
 /** What a recipient and a piece of evidence take beside their texts. */
 const fixedBytes = 40
 
+/** Bytes that a character of JavaScript may take in UTF-8. */
+const charBytes = 3
+
 export function bounded(verdict: Verdict): Verdict {
+  return isSmall(verdict) ? verdict : cutDown(verdict)
+}
+
+/** Told by lengths alone, of nearly every verdict. */
+function isSmall({ variant, reporter, recipients, evidence, original }: Verdict): boolean {
+  if (variant.length * charBytes > wordMax || reporter.length * charBytes > hostMax) return false
+  let chars = 0
+  for (const { address, originalAddress, status, remoteMta, diagnostic } of recipients) {
+    if (Math.max(address.length, originalAddress.length) * charBytes > addressMax) return false
+    if (status.length * charBytes > wordMax || remoteMta.length * charBytes > hostMax) return false
+    chars += diagnostic.length
+  }
+  if (recipients.length > 100 || chars * charBytes > diagnosticsBytesMax) return false
+  chars = 0
+  for (const { text, rule } of evidence) chars += text.length + rule.length + fixedBytes
+  if (chars * charBytes > evidenceBytesMax) return false
+  chars = 0
+  for (const name in original) {
+    const { length } = original[name] ?? ''
+    if (length * charBytes > valueMax) return false
+    chars += name.length + length
+  }
+  return chars * charBytes <= originalBytesMax
+}
+
+function cutDown(verdict: Verdict): Verdict {
   const recipients: VerdictRecipient[] = []
   let room = recipientsBytesMax
   for (const given of verdict.recipients) {
@@ -73,7 +102,7 @@ const bytesOf = (...texts: readonly string[]): number => texts.reduce((sum, text
 
 /** At most so many bytes of a text, whole characters. */
 function cut(text: string, max: number): string {
-  if (text.length * 3 <= max || Buffer.byteLength(text) <= max) return text
+  if (text.length * charBytes <= max || Buffer.byteLength(text) <= max) return text
   const bytes = Buffer.from(text.slice(0, max))
   let end = max
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
