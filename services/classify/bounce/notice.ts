@@ -55,8 +55,9 @@ const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
 /** "To the address", where nothing in front of it or behind it needs to say more. */
-const toAddress =
-  /(?:发往|寄往|发送[至到给]|投递[至到]|发给|寄给|寄到|傳送到|на адрес|получателю|адресату|an (?:die )?(?:e-?mail-?)?adresse|an den empfänger|à l.adresse|au destinataire|a la direcci[óo]n|al destinatario|all.indirizzo|para o endereço|ao destinatário|aan het adres|na adres|k adresátovi)[\s:：<"']{0,6}([^\s<>()"',;:@]{1,64}@[\w.-]{1,255})/giu
+const toWords =
+  /发往|寄往|发送[至到给]|投递[至到]|发给|寄给|寄到|傳送到|на адрес|получателю|адресату|an (?:die )?(?:e-?mail-?)?adresse|an den empfänger|à l.adresse|au destinataire|a la direcci[óo]n|al destinatario|all.indirizzo|para o endereço|ao destinatário|aan het adres|na adres|k adresátovi/iu
+const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"',;:@]{1,64}@[\\w.-]{1,255})`, 'giu')
 
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
@@ -120,6 +121,7 @@ export function readNotice(
   /** On which of them an address can stand. */
   const mentions = lines.map((line) => line.includes('@'))
   let introduced: number | null = null
+  let towards: boolean | null = null
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
   const forms: ((line: string, index: number) => void)[] = [
     (line, index) => {
@@ -135,7 +137,8 @@ export function readNotice(
       if (mentions[index] === false || summary.has(index)) return
       for (const match of line.matchAll(named)) add(match[1], index)
       for (const match of line.matchAll(inSentence)) add(match[1], index)
-      for (const match of line.matchAll(toAddress)) add(match[1], index)
+      towards ??= toWords.test(notice)
+      if (towards) for (const match of line.matchAll(toAddress)) add(match[1], index)
     },
     (line, index) => {
       if (mentions[index]) add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)
