@@ -42,7 +42,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'lib/log': ['lib/runtime'],
   'lib/objects': ['lib/runtime'],
   'lib/claims': ['lib/log', 'lib/objects', 'lib/runtime', 'schemas'],
-  'lib/letters': ['lib/log', 'lib/runtime', 'schemas'],
+  'lib/letters': ['lib/claims', 'lib/log', 'lib/objects', 'lib/runtime', 'schemas'],
   'lib/segments': ['lib/objects', 'lib/runtime', 'schemas'],
 }
 

@@ -6,8 +6,8 @@
  * behind one that failed.
  */
 import { encodeFitting } from '#lib/claims/claims.ts'
+import { bury, undecodableLetter } from '#lib/letters/dead.ts'
 import type { Consumer, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
-import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
 import type { Clock } from '#lib/runtime/clock.ts'
 import { hasCode, MailweirError } from '#lib/runtime/errors.ts'
@@ -16,7 +16,6 @@ import type { Metrics } from '#lib/runtime/metrics.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
-import { fewPartitions } from '#schemas/topics.ts'
 import type { Classified, Event, Raw } from '#schemas/types.ts'
 import type { ClassifyConfig } from './config.ts'
 import { classifyMetrics } from './metrics.ts'
@@ -177,28 +176,9 @@ class ClassifyService implements Service {
       { event: 'record.undecodable', topic: record.topic, ...position, err: error },
       'a record cannot be read: it goes to mail.dead',
     )
-    const key = `${record.topic}-${record.partition}-${record.offset}`
+    const { key, letter } = undecodableLetter(record, error, this.name)
+    await bury(key, letter, this.#ports)
     const at = this.#ports.clock.now()
-    const letter = {
-      id: '',
-      position,
-      topic: record.topic,
-      service: this.name,
-      at,
-      reason: 'undecodable',
-      reply: why.slice(0, 500),
-      attempts: 0,
-      envelope: null,
-      open: [],
-      receivedAt: 0,
-      bytes: record.value,
-      claim: null,
-    }
-    await this.#ports.log.append('mail.dead', {
-      key,
-      partition: partitionOf(key, fewPartitions),
-      value: await encodeFitting(letter, (each) => this.#ports.codec.encode('dead', each), { key, at }, this.#ports),
-    })
     return event({ messageId: record.key ?? key, type: 'undecodable', at, service: this.name, position, detail: why })
   }
 

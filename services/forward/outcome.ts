@@ -3,6 +3,7 @@
  * the event, then the caller commits or writes the tombstone; so a crash repeats an attempt at most, and loses nothing.
  */
 import { encodeFitting } from '#lib/claims/claims.ts'
+import { bury, type DeadLetter } from '#lib/letters/dead.ts'
 import type { Log } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -78,10 +79,12 @@ export async function settle(
   const state = deferred.length > 0 ? 'waiting' : anyDead ? 'dead' : 'forwarded'
   if (refused.length > 0) {
     await deadLetter(
+      message.id,
       {
         id: message.id,
         position: message.position,
         topic: 'mail.raw',
+        service: 'forward',
         reason,
         reply: shortReply(refused[0]?.reply),
         attempts,
@@ -175,35 +178,12 @@ const eventRecipientsMax = 50
 const shortReply = (reply: Reply | undefined): string =>
   reply === undefined ? '' : replyLine(reply).slice(0, replyMax)
 
-export type DeadLetter = {
-  readonly id: string
-  readonly position: Position
-  readonly topic: string
-  readonly reason: 'rejected' | 'expired' | 'claim-missing' | 'look-alike' | 'undecodable'
-  readonly reply: string
-  readonly attempts: number
-  readonly envelope: Envelope | null
-  readonly open: readonly number[]
-  readonly receivedAt: number
-  readonly bytes: Buffer | null
-  readonly claim: Claim | null
-}
-
+/** Buries it, and counts it. */
 export async function deadLetter(
+  key: string,
   letter: DeadLetter,
   ports: Pick<OutcomePorts, 'log' | 'objects' | 'codec' | 'clock' | 'metrics'>,
 ): Promise<void> {
-  const key = letter.id === '' ? `${letter.topic}-${letter.position.partition}-${letter.position.offset}` : letter.id
-  const at = ports.clock.now()
-  await ports.log.append('mail.dead', {
-    key,
-    partition: partitionOf(key, fewPartitions),
-    value: await encodeFitting(
-      { ...letter, service: 'forward', at },
-      (each) => ports.codec.encode('dead', each),
-      { key, at },
-      ports,
-    ),
-  })
+  await bury(key, letter, ports)
   ports.metrics.dead.inc({ reason: letter.reason })
 }

@@ -4,6 +4,7 @@
  * Order: send, record the outcome (mail.retry, mail.dead, mail.events), commit. So at least once: a message goes twice where
  * we crash between the legacy system's 250 and the commit; nothing is lost. Offsets commit in order while many are in flight.
  */
+import { undecodableLetter } from '#lib/letters/dead.ts'
 import type { Assignment, Consumer, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -171,24 +172,10 @@ class ForwardService implements Service {
       { event: 'record.undecodable', topic: record.topic, ...position, err: error },
       'a record cannot be read: it goes to mail.dead',
     )
-    await deadLetter(
-      {
-        id: '',
-        position,
-        topic: record.topic,
-        reason: 'undecodable',
-        reply: why.slice(0, 500),
-        attempts: 0,
-        envelope: null,
-        open: [],
-        receivedAt: 0,
-        bytes: record.value,
-        claim: null,
-      },
-      this.#outcome,
-    )
+    const { key, letter } = undecodableLetter(record, error, 'forward')
+    await deadLetter(key, letter, this.#outcome)
     if (record.topic !== 'mail.raw') return
-    const messageId = record.key ?? `${record.topic}-${record.partition}-${record.offset}`
+    const messageId = record.key ?? key
     await this.#ports.log.append('mail.events', {
       key: messageId,
       partition: record.partition,

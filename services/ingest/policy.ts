@@ -35,8 +35,9 @@ export class Policy {
   readonly #domains: ReadonlySet<string>
   readonly #addresses = new Map<string, number>()
   readonly #networks = new Map<string, number>()
-  /** Messages that an address may still send, and since when. */
+  /** Bytes of the recipients of a transaction, as far as they were counted. */
   readonly #envelopes = new WeakMap<readonly Path[], { count: number; bytes: number }>()
+  /** Messages that an address may still send, and since when. */
   readonly #rates = new Map<string, { left: number; at: number }>()
 
   constructor(limits: PolicyLimits) {

@@ -8,7 +8,7 @@ import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
-import { type Dsn, readDsn } from './dsn.ts'
+import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
 import { type NoticeRecipient, pickDiagnostic, readCodes, readNotice } from './notice.ts'
 
 export type Bounce = {
@@ -19,7 +19,6 @@ export type Bounce = {
 }
 
 const noticeBytesMax = 256 * 1024
-const recipientsMax = 1_000
 /** Each rule is tried on all of it; a reply of 300 characters is long. */
 const reasonTextMax = 400_000
 

@@ -23,7 +23,8 @@ export type DsnRecipient = {
 export type Dsn = { readonly reporter: string; readonly recipients: readonly DsnRecipient[] }
 
 const actions = new Set(['failed', 'delayed', 'delivered', 'relayed', 'expanded'])
-const recipientsMax = 1_000
+/** Of one bounce. */
+export const recipientsMax = 1_000
 
 /** `bytes` holds the part; a part that was transfer-encoded is decoded by the caller first. */
 export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): Dsn {

@@ -6,14 +6,12 @@
  * good, goes to mail.dead.
  */
 
-import { encodeFitting } from '#lib/claims/claims.ts'
+import { bury } from '#lib/letters/dead.ts'
 import type { Consumer, LogRecord } from '#lib/log/log.ts'
-import { partitionOf } from '#lib/log/partition.ts'
 import { MailweirError } from '#lib/runtime/errors.ts'
 import { type Backoff, backoffDelay } from '#lib/runtime/retry.ts'
 import type { Service } from '#lib/runtime/service.ts'
 import { event } from '#schemas/events.ts'
-import { fewPartitions } from '#schemas/topics.ts'
 import type { Classified } from '#schemas/types.ts'
 import type { ForwardPorts } from '../service.ts'
 import { type RoutesConfig, readRoutes } from './config.ts'
@@ -135,30 +133,26 @@ class RunningRoute {
   }
 
   async #bury(message: Classified, reply: string, attempts: number, reason: 'rejected' | 'expired'): Promise<void> {
-    const { log, clock, logger } = this.#ports
-    const key = `${message.id} ${routeGroup(this.#route.name)}`
-    const at = clock.now()
-    const letter = {
-      id: message.id,
-      position: message.position,
-      topic: 'mail.classified',
-      service: routeGroup(this.#route.name),
-      at,
-      reason,
-      reply,
-      attempts,
-      envelope: message.envelope,
-      open: message.envelope.forwardPaths.map((_, index) => index),
-      receivedAt: message.receivedAt,
-      bytes: message.bytes,
-      claim: message.claim,
-    }
-    await log.append('mail.dead', {
-      key,
-      partition: partitionOf(key, fewPartitions),
-      value: await encodeFitting(letter, (each) => this.#ports.codec.encode('dead', each), { key, at }, this.#ports),
-    })
-    logger.error(
+    const service = routeGroup(this.#route.name)
+    await bury(
+      `${message.id} ${service}`,
+      {
+        id: message.id,
+        position: message.position,
+        topic: 'mail.classified',
+        service,
+        reason,
+        reply,
+        attempts,
+        envelope: message.envelope,
+        open: message.envelope.forwardPaths.map((_, index) => index),
+        receivedAt: message.receivedAt,
+        bytes: message.bytes,
+        claim: message.claim,
+      },
+      this.#ports,
+    )
+    this.#ports.logger.error(
       { event: 'route.dead', route: this.#route.name, messageId: message.id, reply, attempts },
       'a route gave a message up: it is in mail.dead',
     )

@@ -11,7 +11,7 @@
  * A record whose position is not above the highest seen is a repeat of classify's and passed over.
  */
 
-import { encodeFitting } from '#lib/claims/claims.ts'
+import { bury, undecodableLetter } from '#lib/letters/dead.ts'
 import type { Assignment, Log, LogRecord, PartitionHandler } from '#lib/log/log.ts'
 import { partitionOf } from '#lib/log/partition.ts'
 import type { Objects } from '#lib/objects/objects.ts'
@@ -22,7 +22,6 @@ import { persist } from '#lib/runtime/retry.ts'
 import { packSegment, unpackSegment } from '#lib/segments/segment.ts'
 import type { Codec } from '#schemas/codec.ts'
 import { event } from '#schemas/events.ts'
-import { fewPartitions } from '#schemas/topics.ts'
 import type { Classified, Event, Location, Segment } from '#schemas/types.ts'
 import type { QuarantineMetrics } from '../metrics.ts'
 import { indexEntry, mailboxOf } from './entry.ts'
@@ -135,30 +134,8 @@ export class PartitionWriter implements PartitionHandler {
   }
 
   async #deadLetter(record: LogRecord, error: unknown): Promise<void> {
-    const key = `${record.topic}-${record.partition}-${record.offset}`
-    const at = this.#ports.clock.now()
-    const letter = {
-      id: '',
-      position: { partition: record.partition, offset: Number(record.offset) },
-      topic: record.topic,
-      service: 'quarantine',
-      at,
-      reason: 'undecodable',
-      reply: (error instanceof Error ? error.message : String(error)).slice(0, 500),
-      attempts: 0,
-      envelope: null,
-      open: [],
-      receivedAt: 0,
-      bytes: record.value,
-      claim: null,
-    }
-    await this.#persist('append a dead letter', async () =>
-      this.#ports.log.append('mail.dead', {
-        key,
-        partition: partitionOf(key, fewPartitions),
-        value: await encodeFitting(letter, (each) => this.#ports.codec.encode('dead', each), { key, at }, this.#ports),
-      }),
-    )
+    const { key, letter } = undecodableLetter(record, error, 'quarantine')
+    await this.#persist('append a dead letter', () => bury(key, letter, this.#ports))
   }
 
   #flushSoon(ms: number): void {
