@@ -31,9 +31,10 @@ export function bounded(verdict: Verdict): Verdict {
 function isSmall({ variant, reporter, recipients, evidence, original }: Verdict): boolean {
   if (variant.length * charBytes > wordMax || reporter.length * charBytes > hostMax) return false
   let chars = 0
-  for (const { address, originalAddress, status, remoteMta, diagnostic } of recipients) {
+  for (const { address, originalAddress, action, status, remoteMta, diagnostic } of recipients) {
     if (Math.max(address.length, originalAddress.length) * charBytes > addressMax) return false
-    if (status.length * charBytes > wordMax || remoteMta.length * charBytes > hostMax) return false
+    if (Math.max(action.length, status.length) * charBytes > wordMax) return false
+    if (remoteMta.length * charBytes > hostMax) return false
     chars += diagnostic.length
   }
   if (recipients.length > 100 || chars * charBytes > diagnosticsBytesMax) return false
@@ -57,6 +58,7 @@ function cutDown(verdict: Verdict): Verdict {
       ...given,
       address: cut(given.address, addressMax),
       originalAddress: cut(given.originalAddress, addressMax),
+      action: cut(given.action, wordMax),
       status: cut(given.status, wordMax),
       remoteMta: cut(given.remoteMta, hostMax),
     }

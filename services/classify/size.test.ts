@@ -69,6 +69,21 @@ const boastful: Readonly<Record<string, () => Buffer>> = {
     multipart(
       `--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: ${'abuse'.repeat(40_000)}\r\nUser-Agent: x\r\nOriginal-Rcpt-To: ${'c'.repeat(200_000)}@x.example\r\nSource-IP: ${'1'.repeat(100_000)}\r\n\r\n`,
     ),
+  'a notification with actions, states and hosts without end': () =>
+    Buffer.from(
+      `${header}\r\n${JSON.stringify({
+        notificationType: 'Bounce',
+        bounce: {
+          bouncedRecipients: Array.from({ length: 30 }, (_, n) => ({
+            emailAddress: `u${n}@x.example`,
+            action: 'failed'.repeat(900),
+            status: `5.1.1${'0'.repeat(500)}`,
+            diagnosticCode: `smtp; 550 ${'x'.repeat(100)}`,
+          })),
+        },
+        mail: { messageId: 'm'.repeat(2_000) },
+      })}\r\n`,
+    ),
   'a returned message with fields without end': () =>
     multipart(
       `--b\r\n\r\nundelivered\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: ${'s'.repeat(200_000)}\r\nMessage-ID: <${'m'.repeat(200_000)}>\r\nList-Id: ${'l'.repeat(200_000)}\r\n\r\n`,
@@ -86,6 +101,7 @@ describe('a verdict', () => {
       const blank = { ...verdict, variant: '', recipients: [], evidence: [], original: {}, reporter: '' }
       const bytes = encoded(verdict) - encoded(blank)
       assert.ok(bytes < verdictBytesMax, `${bytes}`)
+      for (const { action, status } of verdict.recipients) assert.ok(action.length <= 60 && status.length <= 60)
     })
   }
 
