@@ -30,6 +30,18 @@ async function startAll(dataDir: string, more: Record<string, string> = {}) {
   return { ports, environment, process, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() }
 }
 
+async function sendContents(connection: SmtpConnection, contents: readonly Buffer[]): Promise<void> {
+  for (const content of contents) {
+    const [reply] = await connection.send({
+      reversePath: { address: '', parameters: {} },
+      forwardPaths: [{ address: 'b@bounces.example.com', parameters: {} }],
+      size: content.length,
+      content,
+    })
+    assert.equal(reply?.code, 250)
+  }
+}
+
 describe('bad input', () => {
   it('undecodable records of any topic are dead-lettered or counted, and what is behind them goes on', async () => {
     using folder = temporaryFolder()
@@ -110,7 +122,6 @@ describe('bad input', () => {
     using folder = temporaryFolder()
     await using all = await startAll(folder.path, { MAIL_DOMAINS: 'bounces.example.com' })
     const { ports } = all
-    const path = (address: string) => ({ address, parameters: {} })
     const connection = await SmtpConnection.open({ host: '127.0.0.1', port: ports.smtp, tls: false }, client)
     const contents = [
       Buffer.from('\0\0\0\r\n'),
@@ -121,18 +132,10 @@ describe('bad input', () => {
       ),
       Buffer.from('\r\n'),
     ]
-    for (const content of contents) {
-      const [reply] = await connection.send({
-        reversePath: path(''),
-        forwardPaths: [path('b@bounces.example.com')],
-        size: content.length,
-        content,
-      })
-      assert.equal(reply?.code, 250)
-    }
+    await sendContents(connection, contents)
     const [reply] = await connection.send({
-      reversePath: path(''),
-      forwardPaths: [path('b@elsewhere.example')],
+      reversePath: { address: '', parameters: {} },
+      forwardPaths: [{ address: 'b@elsewhere.example', parameters: {} }],
       size: 2,
       content: Buffer.from('\r\n'),
     })
@@ -166,17 +169,8 @@ describe('bad input', () => {
       `From: ${'('.repeat(60_000)}\r\nSubject: ${'=?utf-8?q?some_text?=\r\n '.repeat(15_000)}\r\n\r\nx\r\n`,
       `${header}Content-Type: text/plain${';a=b'.repeat(50_000)}; name="${'n'.repeat(100_000)}"\r\n\r\nx\r\n`,
     ].map((text) => Buffer.from(text))
-    const path = (address: string) => ({ address, parameters: {} })
     const connection = await SmtpConnection.open({ host: '127.0.0.1', port: ports.smtp, tls: false }, client)
-    for (const content of contents) {
-      const [reply] = await connection.send({
-        reversePath: path(''),
-        forwardPaths: [path('b@bounces.example.com')],
-        size: content.length,
-        content,
-      })
-      assert.equal(reply?.code, 250)
-    }
+    await sendContents(connection, contents)
     await connection.quit()
     const ledger = await until('all are stored', async () => {
       const now = await ledgerOf(ports)
