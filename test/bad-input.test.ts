@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
@@ -22,10 +22,10 @@ import { ask, ledgerOf } from './flow.ts'
 
 const client = { name: 'sender.example', connectMs: 5_000, replyMs: 30_000, dataEndMs: 30_000 }
 
-async function startAll(dataDir: string, more: Record<string, string> = {}) {
+async function startAll(dataDir: string, more: Record<string, string> = {}, wrapper: readonly string[] = []) {
   const { ports, settings } = await listenSettings()
   const environment = { ...settings, DATA_DIR: dataDir, SEGMENT_MS: '100', LOG_LEVEL: 'error', ...more }
-  const process = startMailweir(['up'], environment)
+  const process = startMailweir(['up'], environment, wrapper)
   await whenReady(process, ports.console)
   return { ports, environment, process, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() }
 }
@@ -116,6 +116,31 @@ describe('bad input', () => {
     assert.equal((await ledgerOf(ports)).accepted, 0)
     await sendAll(ports.smtp, testMessages(1))
     await until('the next message', async () => (await ledgerOf(ports)).stored === 1)
+  })
+
+  it('connections to the console that say nothing stop nobody else, and go', async () => {
+    using folder = temporaryFolder()
+    const few = ['bash', '-c', 'ulimit -n 1024; exec "$0" "$@"']
+    await using all = await startAll(folder.path, {}, few)
+    const { ports } = all
+    let closed = 0
+    const sockets = Array.from({ length: 2_000 }, () => {
+      const socket = connect(ports.console, '127.0.0.1').resume()
+      socket.on('error', () => {})
+      return socket.on('close', () => closed++)
+    })
+    try {
+      await until('what is too much is closed', () => closed >= 2_000 - 256)
+      await sendAll(ports.smtp, testMessages(20))
+      await until('all are closed', () => closed === 2_000)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+    }
+    await until('all are stored', async () => (await ledgerOf(ports)).stored === 20)
+    const metrics = await (await fetch(`http://127.0.0.1:${ports.console}/metrics`)).text()
+    const [, refused] = /^mailweir_console_connections_refused_total (\d+)$/m.exec(metrics) ?? []
+    assert.ok(Number(refused) >= 2_000 - 256, `${refused}`)
+    assert.doesNotMatch(all.process.stderr(), /EMFILE/)
   })
 
   it('messages that are no messages get a verdict, and an unknown domain a refusal', async () => {

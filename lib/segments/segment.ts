@@ -29,6 +29,9 @@ const zstdLevel = 3
 /** A block holds blockBytes and one record more, which is as large as a record of the log may be. */
 const blockBytesMax = 64 * 1024 * 1024
 
+/** On one line; it is in every file. */
+const schemaLine = Buffer.from(JSON.stringify(JSON.parse(schemaText('segment'))))
+
 /** Packs records; gives the file and where each record is in it. */
 export async function packSegment(
   key: string,
@@ -39,7 +42,7 @@ export async function packSegment(
   const header = Buffer.concat([
     magic,
     headerType.toBuffer({
-      'avro.schema': Buffer.from(JSON.stringify(JSON.parse(schemaText('segment')))),
+      'avro.schema': schemaLine,
       'avro.codec': Buffer.from('zstandard'),
     }),
     sync,

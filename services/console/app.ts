@@ -98,6 +98,8 @@ export async function createApp(ports: AppPorts): Promise<FastifyInstance> {
     bodyLimit: 64 * 1024,
     routerOptions: { maxParamLength: 400 },
     requestTimeout: 30_000,
+    // Who says nothing goes soon: connections are few.
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
     forceCloseConnections: true,
   })
   app.decorateRequest('person', null as unknown as Person) // Set by the hook below, before any handler.

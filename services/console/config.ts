@@ -9,6 +9,11 @@ export const defaultAuditLog =
 
 export const consoleSettings = {
   consoleListen: setting.listen('CONSOLE_LISTEN', '127.0.0.1:8080', { meaning: 'page, API, health and metrics' }),
+  consoleConnectionsMax: setting.integer('CONSOLE_CONNECTIONS_MAX', 256, {
+    min: 1,
+    max: 100_000,
+    meaning: 'connections at once; more are closed',
+  }),
   consoleToken: setting.text('CONSOLE_TOKEN', '', {
     meaning:
       'whoever asks for the page or the API has to know it (Bearer, or the password of Basic); needed where CONSOLE_LISTEN is not on loopback',

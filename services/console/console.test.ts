@@ -10,8 +10,6 @@ import { checkConsole, consoleSettings } from './config.ts'
 import type { Ledger } from './ledger.ts'
 import { EventView } from './view/view.ts'
 
-const _groups = { forward: 'forward', classify: 'classify', quarantine: 'quarantine' }
-
 async function start(ports: TestPorts, environment: Record<string, string> = {}, viewPath = '') {
   const started = await startTestConsole(ports, { environment, viewPath })
   const get = (path: string, headers: Record<string, string> = {}) => started.ask(path, { headers })

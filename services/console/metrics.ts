@@ -12,6 +12,10 @@ export const consoleMetrics = (metrics: Metrics) => ({
     'mailweir_console_undecodable_total',
     'Records of mail.events and mail.suppressions that could not be read and were passed over.',
   ),
+  refused: metrics.counter(
+    'mailweir_console_connections_refused_total',
+    'Connections that were closed because there were CONSOLE_CONNECTIONS_MAX.',
+  ),
   spans: metrics.counter('mailweir_console_spans_total', 'Spans for the OpenTelemetry collector, by outcome.', [
     'outcome',
   ]),

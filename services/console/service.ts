@@ -176,6 +176,9 @@ class ConsoleService implements Console {
       }
     }
     this.#eviction = setInterval(evict, evictMs)
+    // A stranger's connections are not to take the files that the others in this process need.
+    this.#app.server.maxConnections = this.#config.consoleConnectionsMax
+    this.#app.server.on('drop', () => this.#metrics.refused.inc())
     this.port = await listenOn(this.#app.server, this.#config.consoleListen, 'CONSOLE_LISTEN')
     logger.info({ event: 'console.listening', port: this.port }, 'serving the console')
     const { otlpEndpoint } = this.#config
