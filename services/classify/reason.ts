@@ -270,10 +270,19 @@ const closed = (text: string): string =>
 
 /** A wrapper that Postfix puts around every refusal of a recipient says nothing of why. */
 const plain = (text: string): string =>
-  text
-    .slice(0, textMax)
-    .replace(/[^\S ]\s*| \s+/g, ' ')
-    .replace(/recipient address rejected: (?!access denied|undeliverable|unknown)/gi, ': ')
+  unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' ')).replace(
+    /recipient address rejected: (?!access denied|undeliverable|unknown)/gi,
+    ': ',
+  )
+
+/** The lines of a reply (RFC 5321, section 4.2.1) each begin with its code, in the middle of a sentence: it is told once. */
+function unbroken(text: string): string {
+  const first = /\b[45]\d\d-/.exec(text)
+  if (first === null) return text
+  const at = first.index + first[0].length
+  return text.slice(0, at) + text.slice(at).replace(codeWithin, '')
+}
+const codeWithin = / (?:<<< )?[45]\d\d(?:-| (?=[45]\.\d))(?:[45]\.\d{1,3}\.\d{1,3}(?= ))?/g
 
 /**
  * "User unknown" in answer to RCPT, or with the code for it, means what it says. After the data it is what a filter says, and so
