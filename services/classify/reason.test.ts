@@ -66,6 +66,7 @@ describe('the command that was answered', () => {
       ['... while talking to mx.example.:\n>>> MAIL From:<a@b.example>\n<<< 553 no', 'MAIL'],
       ['>>> RCPT To:<a@b.example>\n<<< 550 no', 'RCPT'],
       ['Remote host said: 550 no [RCPT_TO]', 'RCPT'],
+      ['SMTP error, RCPT TO: Host mx.example(192.0.2.1) RCPT TO said 550 no', 'RCPT'],
       ['550 no such luck', ''],
     ] as const) {
       assert.equal(commandOf(text), command, text)
@@ -134,6 +135,11 @@ const header = (subject: string, from = 'MAILER-DAEMON@mx.remote.example'): stri
 
 /** Notices in the manner of systems that have no report part, in our words where theirs do not matter. */
 const notices: readonly (readonly [string, string, readonly string[]])[] = [
+  [
+    'Exim: an alias that the recipient came from is none',
+    `${header('Mail delivery failed: returning message to sender')}A message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n  lost@dom.example\n  (generated from alias@dom.example)\n  retry timeout exceeded\n`,
+    ['lost@dom.example failed - - expired'],
+  ],
   [
     'MailMarshal: the reply stands before the recipient',
     `${header('Undeliverable Mail: "x"')}Your message:\n   From:    sender@corp.example\n   Subject: x\n\nCould not be delivered because of\n\n550 5.1.1 User unknown\n\nThe following recipients were affected: \n    lost@dom.example\n`,

@@ -10,7 +10,7 @@ export type Command = 'CONN' | 'HELO' | 'MAIL' | 'RCPT' | 'DATA' | ''
 const phrases: readonly (readonly [Command, RegExp])[] = [
   [
     'DATA',
-    /in reply to (?:end of )?data|after end of (?:message|data)|after sending the (?:message|data|body)|after (?:pipelined )?data command|did not like our (?:final )?data|failed after i sent the message|failed on data command|\[(?:eod|data)\]|\(state 1[5-8]\)|rejected the message (?:text|content|body)/i,
+    /in reply to (?:end of )?data|after end of (?:message|data)|after sending the (?:message|data|body)|after (?:pipelined )?data command|did not like our (?:final )?data|failed after i sent the message|failed on data command|\[(?:eod|data)\]|\(state 1[5-8]\)|rejected the message (?:text|content|body)|smtp error, (?:dot|data):/i,
   ],
   [
     'HELO',
@@ -18,11 +18,11 @@ const phrases: readonly (readonly [Command, RegExp])[] = [
   ],
   [
     'MAIL',
-    /in reply to mail from|after (?:pipelined )?mail from|after mail command|but sender was rejected|did not like our mail from|\[mail_from\]|rejected mail from address|\(state 13\)|mail from command/i,
+    /in reply to mail from|after (?:pipelined )?mail from|after mail command|but sender was rejected|did not like our mail from|\[mail_from\]|rejected mail from address|\(state 13\)|mail from command|smtp error, mail from:/i,
   ],
   [
     'RCPT',
-    /in reply to rcpt to|after (?:pipelined )?rcpt to|after rcpt command|does(?: not|n.t) like recipient|did not like our rcpt to|\[rcpt_to\]|rejected rcpt to address|\(state (?:9|14)\)|rcpt to command|recipient address rejected: /i,
+    /in reply to rcpt to|after (?:pipelined )?rcpt to|after rcpt command|does(?: not|n.t) like recipient|did not like our rcpt to|\[rcpt_to\]|rejected rcpt to address|\(state (?:9|14)\)|rcpt to command|recipient address rejected: |smtp error, rcpt to:/i,
   ],
   [
     'CONN',
@@ -46,7 +46,7 @@ const verbs: Readonly<Record<string, Command>> = {
 
 /** A word of each phrase: what holds none of them tells no command, and is not read seven times. */
 const anyPhrase =
-  /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|>>>/i
+  /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|smtp error|>>>/i
 
 /** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
 export function commandOf(text: string): Command {

@@ -63,7 +63,7 @@ const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
 /** Fields of the returned message that a notice repeats, and who a recipient was before a list or an alias was expanded. */
 const senderLine =
-  /^[\s>*-]*(?:mail from|from|sender|reply-to|cc|return-path|\(?(?:expanded|generated|forwarded|redirected) from)\s*:/i
+  /^[\s>*-]*(?:(?:mail from|from|sender|reply-to|cc|return-path|(?:expanded|generated|forwarded|redirected) from)\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
 /** Where no space stands between words and an address, they are not of it. */
 const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：]+(?=[a-z0-9][\w.+-]*@)/iu
