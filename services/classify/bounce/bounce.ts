@@ -136,7 +136,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         )
       : fromNotice.length > 0
         ? fromNotice
-        : lastResort(sources, options.returnTo).map((address) => ({ address, ...all }))
+        : lastResort(sources, options.returnTo, isStranger).map((address) => ({ address, ...all }))
     for (const { address, diagnostic, section } of told) {
       drafts.push({
         address,
@@ -158,6 +158,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const said = {
     delayed,
     notice: notice.text,
+    subject: sources.header('subject'),
     reporter,
     textMax: Math.floor(reasonTextMax / Math.max(1, drafts.length)),
   }
@@ -205,6 +206,7 @@ type Draft = {
 type Said = {
   readonly delayed: boolean
   readonly notice: string
+  readonly subject: string
   readonly reporter: string
   readonly textMax: number
 }
@@ -220,7 +222,10 @@ const saysTheSame = (one: Draft, other: Draft): boolean =>
   one.notice === other.notice &&
   one.section === other.section
 
-function judge(draft: Draft, { delayed, notice, reporter, textMax }: Said, options: BounceOptions): Judged {
+/** What a subject may say of a recipient; of the rest, it may be the subject of the message that came back. */
+const ofSubject: ReadonlySet<string> = new Set(['mailboxfull', 'userunknown', 'hostunknown', 'networkerror', 'expired'])
+
+function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Said, options: BounceOptions): Judged {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
   const reply =
@@ -238,20 +243,22 @@ function judge(draft: Draft, { delayed, notice, reporter, textMax }: Said, optio
   const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
     .filter((text) => text !== '')
     .join(' ')
-  const found = findReason(
-    {
-      action,
-      status,
-      reply,
-      command:
-        commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
-        commandOf(draft.section),
-      host: draft.remoteMta || reporter,
-      category: draft.category,
-      texts: [draft.diagnostic, draft.notice, notice].map((text) => text.slice(0, textMax)),
-    },
-    options,
-  )
+  const diagnosis = {
+    action,
+    status,
+    reply,
+    command:
+      commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
+      commandOf(draft.section),
+    host: draft.remoteMta || reporter,
+    category: draft.category,
+    texts: [draft.diagnostic, draft.notice, notice].map((text) => text.slice(0, textMax)),
+  }
+  let found = findReason(diagnosis, options)
+  if (found.rule === 'none') {
+    const named = findReason({ ...diagnosis, texts: ['', subject] }, options)
+    if (ofSubject.has(named.reason)) found = named
+  }
   return {
     found,
     action,
@@ -322,10 +329,10 @@ const isOffice = (address: string): boolean =>
   /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address)
 
 /**
- * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), or a
- * returned message to one person, names the one whom it did not reach.
+ * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), a
+ * returned message to one person, or the subject, names the one whom it did not reach.
  */
-function lastResort(sources: Sources, returnTo: string): string[] {
+function lastResort(sources: Sources, returnTo: string, isStranger: (address: string) => boolean): string[] {
   if (returnTo !== '') return [returnTo]
   const [, taken = ''] = /\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|\()/i.exec(sources.returnedHeader('received')) ?? []
   if (findAddress(taken) === taken && taken !== '') return [taken]
@@ -334,5 +341,7 @@ function lastResort(sources: Sources, returnTo: string): string[] {
     .split(',')
     .map(findAddress)
     .filter((address) => address !== '')
-  return addresses.length === 1 ? addresses : []
+  if (addresses.length === 1) return addresses
+  const named = findAddress(sources.header('subject'))
+  return addresses.length > 0 || named === '' || isStranger(named) ? [] : [named]
 }

@@ -35,7 +35,7 @@ export function splitNotice(text: string): Notice {
           3)
     if (starts) return { text: lines.slice(0, index).join('\n'), returned: lines.slice(index).join('\n') }
   }
-  return { text, returned: '' }
+  return { text: lines.join('\n'), returned: '' }
 }
 
 /** Of all of these, an address's local part has 64 characters at most (RFC 5321 section 4.5.3.1.1): that keeps a hostile line cheap. */
@@ -61,9 +61,12 @@ const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"'
 
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
-/** Fields of the returned message that a notice repeats, and who a recipient was before a list or an alias was expanded. */
+/**
+ * Fields of the returned message that a notice repeats, MDaemon behind the time of each step, and who a recipient was before a
+ * list or an alias was expanded.
+ */
 const senderLine =
-  /^[\s>*-]*(?:(?:mail from|from|sender|reply-to|cc|return-path|(?:expanded|generated|forwarded|redirected) from)\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
+  /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:(?:mail from|from|sender|reply-to|cc|return-path|(?:expanded|generated|forwarded|redirected) from)\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
 /** Where no space stands between words and an address, they are not of it. */
 const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：]+(?=[a-z0-9][\w.+-]*@)/iu
@@ -80,6 +83,7 @@ const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 const subjectLine =
   /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
+const messageId = /\bmessage-id\s*:/i
 const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
 /** The lines that sum up the message that was sent: To, Cc, Subject, when. Whom they name need not be whom it did not reach. */
@@ -119,7 +123,7 @@ export function readNotice(
   }
   const summary = summaryLines(lines)
   /** On which of them an address can stand. */
-  const mentions = lines.map((line) => line.includes('@'))
+  const mentions = lines.map((line) => line.includes('@') && !messageId.test(line))
   let introduced: number | null = null
   let towards: boolean | null = null
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
