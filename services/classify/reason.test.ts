@@ -558,6 +558,13 @@ const sayings: readonly (readonly [string, string])[] = [
   ['spamdetected', '550 5.7.1 The message was stopped by the content filter'],
   ['contenterror', '553 5.7.1 Sensitive words found: sensitive words'],
   ['requireptr', '554 y.example 192.0.2.1 - CXDNS'],
+  ['policyviolation', '554 5.2.3 MailPolicy violation, not delivered. mx.zoho.example'],
+  ['rejected', '451 Deferred due to unresolvable RFC.5321 from domain. postmaster.yahooinc.com'],
+  ['blocked', '550 5.7.1 Service refuse. service refused, please try later. LPN007_510'],
+  [
+    'hostunknown',
+    '550 The domain may not exist, may be blacklisted, or has no DNS entries (in reply to RCPT TO command)',
+  ],
 ]
 
 describe('what receivers say', () => {
