@@ -559,6 +559,9 @@ const sayings: readonly (readonly [string, string])[] = [
   ['contenterror', '553 5.7.1 Sensitive words found: sensitive words'],
   ['requireptr', '554 y.example 192.0.2.1 - CXDNS'],
   ['policyviolation', '554 5.2.3 MailPolicy violation, not delivered. mx.zoho.example'],
+  ['mailboxfull', '552 5.2.3 maildir delivery failed: the maildir has overdrawn its quota'],
+  ['exceedlimit', '552 5.2.3 Message exceeds what one may send'],
+  ['notcompliantrfc', '550 Mail without To: fields is not taken here'],
   ['rejected', '451 Deferred due to unresolvable RFC.5321 from domain. postmaster.yahooinc.com'],
   ['blocked', '550 5.7.1 Service refuse. service refused, please try later. LPN007_510'],
   [

@@ -9,7 +9,7 @@ import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '.
 import { evidenceMax, type Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
-import { type NoticeRecipient, pickDiagnostic, readCodes, readNotice } from './notice.ts'
+import { type NoticeRecipient, onlyAddress, pickDiagnostic, readCodes, readNotice } from './notice.ts'
 
 export type Bounce = {
   readonly recipients: readonly VerdictRecipient[]
@@ -136,7 +136,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         )
       : fromNotice.length > 0
         ? fromNotice
-        : lastResort(sources, options.returnTo, isStranger).map((address) => ({ address, ...all }))
+        : lastResort(sources, options.returnTo, notice.text, isStranger).map((address) => ({ address, ...all }))
     for (const { address, diagnostic, section } of told) {
       drafts.push({
         address,
@@ -330,9 +330,14 @@ const isOffice = (address: string): boolean =>
 
 /**
  * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), a
- * returned message to one person, or the subject, names the one whom it did not reach.
+ * returned message to one person, the only address in the notice, or the subject, names the one whom it did not reach.
  */
-function lastResort(sources: Sources, returnTo: string, isStranger: (address: string) => boolean): string[] {
+function lastResort(
+  sources: Sources,
+  returnTo: string,
+  notice: string,
+  isStranger: (address: string) => boolean,
+): string[] {
   if (returnTo !== '') return [returnTo]
   const [, taken = ''] = /\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|\()/i.exec(sources.returnedHeader('received')) ?? []
   if (findAddress(taken) === taken && taken !== '') return [taken]
@@ -342,6 +347,10 @@ function lastResort(sources: Sources, returnTo: string, isStranger: (address: st
     .map(findAddress)
     .filter((address) => address !== '')
   if (addresses.length === 1) return addresses
+  const only = onlyAddress(notice, isStranger)
+  if (only !== '') {
+    return addresses.length === 0 || addresses.some((one) => one.toLowerCase() === only.toLowerCase()) ? [only] : []
+  }
   const named = findAddress(sources.header('subject'))
   return addresses.length > 0 || named === '' || isStranger(named) ? [] : [named]
 }

@@ -69,7 +69,7 @@ const senderLine =
   /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:(?:mail from|from|sender|reply-to|cc|return-path|(?:expanded|generated|forwarded|redirected) from)\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
 /** Where no space stands between words and an address, they are not of it. */
-const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：]+(?=[a-z0-9][\w.+-]*@)/iu
+const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：、。，；「『（]+(?=[a-z0-9][\w.+-]*@)/iu
 
 /** What is wrong with a mailbox, in a sentence that names it. */
 const failureWords =
@@ -187,6 +187,22 @@ export function readNotice(
     ofNotice ??= pickDiagnostic(notice)
     return { address, diagnostic: ofNotice, section: notice }
   })
+}
+
+const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]{1,255}/g
+
+/** The one address that a notice speaks of, in whatever words and language; empty: it speaks of none, or of several. */
+export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
+  const lines = notice.slice(0, 16_384).split('\n')
+  const summary = summaryLines(lines)
+  const words = lines.filter((line, index) => !summary.has(index) && !senderLine.test(line) && !messageId.test(line))
+  const found = new Map<string, string>()
+  for (const [match] of words.join('\n').matchAll(anyAddress)) {
+    const address = cleanAddress(match).replace(wordsBefore, '')
+    if (findAddress(address) === address && !isStranger(address)) found.set(address.toLowerCase(), address)
+  }
+  const [address = ''] = found.values()
+  return found.size === 1 ? address : ''
 }
 
 /** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
