@@ -69,7 +69,8 @@ const senderLine =
   /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:(?:mail from|from|sender|reply-to|cc|return-path|(?:expanded|generated|forwarded|redirected) from)\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
 /** Where no space stands between words and an address, they are not of it. */
-const wordsBefore = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：、。，；「『（]+(?=[a-z0-9][\w.+-]*@)/iu
+const wordsBefore =
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：、。，；「『（]+(?=[a-z0-9][\w.+-]*@)/iu
 
 /** What is wrong with a mailbox, in a sentence that names it. */
 const failureWords =

@@ -376,7 +376,7 @@ const samples = [
     'Sorry, your message could not be delivered',
     'This message was created automatically by Facebook.\nSorry, your message could not be delivered to bob@facebook.com.\n\n550 RCP-P1 The user does not exist\n',
     ['bob@facebook.com'],
-    'filtered',
+    'userunknown',
   ),
   notice(
     'verizon',
