@@ -3,7 +3,6 @@
  * as mail programs do.
  */
 
-import { isAscii } from 'node:buffer'
 import { TextDecoder } from 'node:util'
 import libmime from 'libmime'
 
@@ -43,11 +42,11 @@ export function decodeText(bytes: Uint8Array, charset: string): string {
 const wordsTextMax = 8 * 1024
 const encodedWord = /=\?[^?\s]+\?[bqBQ]\?[^?]*\?=/
 
-/** A header field's text with RFC 2047 encoded words decoded; `bytes` is the field's body, unfolded. */
-export function decodeHeaderText(bytes: Uint8Array): string {
-  const text = isAscii(bytes)
-    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-    : decodeText(bytes, '')
+const eightBit = /[\x80-\xff]/
+
+/** A header field's text with RFC 2047 encoded words decoded; `raw` is the field's body, unfolded, a character for each byte. */
+export function decodeHeaderText(raw: string): string {
+  const text = eightBit.test(raw) ? decodeText(Buffer.from(raw, 'latin1'), '') : raw
   if (!text.includes('=?') || !encodedWord.test(text)) return text
   try {
     return libmime.decodeWords(text.slice(0, wordsTextMax)) + text.slice(wordsTextMax)

@@ -59,17 +59,13 @@ type Count = { parts: number }
 function parsePart(bytes: Buffer, start: number, end: number, depth: number, count: Count, fallback: string): Part {
   count.parts++
   const { fields, bodyStart } = parseFields(bytes, start, end)
-  const contentType = fields.find((field) => field.name === 'content-type')
+  const contentType = findField({ fields }, 'content-type')
   const { value: rawType, parameters } =
-    contentType === undefined
-      ? { value: '', parameters: {} }
-      : parseParameters(rawValue(bytes, contentType).toString('latin1'))
+    contentType === undefined ? { value: '', parameters: {} } : parseParameters(rawText(bytes, contentType))
   const type = /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(rawType) ? rawType : fallback
-  const encodingField = fields.find((field) => field.name === 'content-transfer-encoding')
+  const encodingField = findField({ fields }, 'content-transfer-encoding')
   const encoding =
-    encodingField === undefined
-      ? ''
-      : (/[a-z0-9-]+/.exec(rawValue(bytes, encodingField).toString('latin1').toLowerCase())?.[0] ?? '')
+    encodingField === undefined ? '' : (/[a-z0-9-]+/.exec(rawText(bytes, encodingField).toLowerCase())?.[0] ?? '')
   const part = { start, bodyStart, end, fields, type, parameters, encoding }
   if (depth >= mimeLimits.depth || count.parts >= mimeLimits.parts) return { ...part, children: [] }
   const boundary = parameters['boundary']
@@ -130,9 +126,13 @@ function fieldNameEnd(bytes: Buffer, start: number, end: number): number {
 
 /** Offset behind the line end of the line that starts at `at`. */
 export function lineEnd(bytes: Buffer, at: number, end: number): number {
-  const found = bytes.indexOf(lf, at)
+  // Most lines are short: looking at each byte costs less than the call that searches.
+  const near = Math.min(end, at + lineUsual)
+  for (let index = at; index < near; index++) if (bytes[index] === lf) return index + 1
+  const found = near === end ? -1 : bytes.indexOf(lf, near)
   return found < 0 || found >= end ? end : found + 1
 }
+const lineUsual = 200
 
 /** The ranges of the parts between the boundary lines (RFC 2046 section 5.1.1). */
 function splitMultipart(bytes: Buffer, start: number, end: number, boundary: string): [number, number][] {
@@ -164,23 +164,25 @@ function splitMultipart(bytes: Buffer, start: number, end: number, boundary: str
   return ranges
 }
 
-/** A field's body as it stands, without the line end that ends it. */
-export function rawValue(bytes: Buffer, field: Field): Buffer {
-  let end = field.end
-  if (end > field.valueStart && bytes[end - 1] === lf) end--
-  if (end > field.valueStart && bytes[end - 1] === cr) end--
-  return bytes.subarray(field.valueStart, end)
+/** A field's body, unfolded (RFC 5322 section 2.2.3) and trimmed, encoded words as they are, a character for each byte. */
+export function rawText(bytes: Buffer, field: Field): string {
+  let { valueStart: start, end } = field
+  while (end > start && isBlank(bytes[end - 1])) end--
+  while (start < end && isBlank(bytes[start])) start++
+  const text = bytes.toString('latin1', start, end)
+  return text.includes('\n') ? text.replace(/\r?\n/g, '') : text
 }
 
-/** A field's body, unfolded (RFC 5322 section 2.2.3), trimmed, encoded words decoded. */
-export function fieldText(bytes: Buffer, field: Field): string {
-  const raw = rawValue(bytes, field)
-  const unfolded = raw.includes(lf) ? Buffer.from(raw.toString('latin1').replace(/\r?\n/g, ''), 'latin1') : raw
-  return decodeHeaderText(unfolded).trim()
-}
+/** Not what trims strings: behind a character of UTF-8 its last byte may look like a space of latin1. */
+const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x09 || byte === cr || byte === lf
 
-export const findField = (part: Pick<Part, 'fields'>, name: string): Field | undefined =>
-  part.fields.find((field) => field.name === name)
+/** The same with encoded words decoded. */
+export const fieldText = (bytes: Buffer, field: Field): string => decodeHeaderText(rawText(bytes, field)).trim()
+
+export function findField({ fields }: Pick<Part, 'fields'>, name: string): Field | undefined {
+  for (const field of fields) if (field.name === name) return field
+  return undefined
+}
 
 export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: string): string {
   const field = findField(part, name)

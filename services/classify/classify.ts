@@ -4,7 +4,6 @@
  * Pure: no I/O, no clock. It never throws: broken mail ends in the verdict that its readable part supports, or in `unknown` with
  * the error as evidence.
  */
-import { decodeHeaderText } from '#lib/mail/charset.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
 import { readAbsence } from './absence.ts'
@@ -55,7 +54,7 @@ export function examine(
   let subject = ''
   try {
     const sources = new Sources(bytes, envelope)
-    subject = decodeHeaderText(Buffer.from(sources.header('subject'))).slice(0, 200)
+    subject = sources.header('subject').slice(0, 200)
     const facts = readAddresses(ourAddresses(sources), options.addressPatterns ?? [])
     const verdict = decide(sources, options, facts)
     return {

@@ -193,7 +193,7 @@ function hasValue(text: string, name: string, wanted: string): boolean {
   for (const value of valuesOf(text, name)) {
     if (fold(value).includes(wanted)) return true
     if (value.includes('=?') || /[\x80-\xff]/.test(value)) {
-      if (fold(decodeHeaderText(Buffer.from(value, 'latin1'))).includes(wanted)) return true
+      if (fold(decodeHeaderText(value)).includes(wanted)) return true
     }
   }
   return false
@@ -220,10 +220,7 @@ function containsText(bytes: Buffer, value: string, withHeader: boolean): boolea
   for (const part of walkParts(root)) {
     if (withHeader) {
       for (const field of part.fields) {
-        const unfolded = Buffer.from(
-          bytes.subarray(field.start, field.end).toString('latin1').replace(/\r?\n/g, ''),
-          'latin1',
-        )
+        const unfolded = bytes.toString('latin1', field.start, field.end).replace(/\r?\n/g, '')
         if (fold(decodeHeaderText(unfolded)).includes(wanted)) return true
       }
     }

@@ -1,6 +1,6 @@
 /** SORT and THREAD (RFC 5256): base subjects, sent dates, and threads by subject and by references. Pure. */
 import { decodeHeaderText } from '#lib/mail/charset.ts'
-import { findField, parseFields, rawValue } from '#lib/mail/mime.ts'
+import { findField, parseFields, rawText } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 
 /** What sorting needs of a message. */
@@ -16,7 +16,7 @@ export const sortNames: ReadonlySet<string> = new Set(['ARRIVAL', 'CC', 'DATE', 
 
 function fieldOf(header: Buffer, name: string): string {
   const field = findField(parseFields(header, 0, header.length), name)
-  return field === undefined ? '' : rawValue(header, field).toString('latin1').replace(/\r?\n/g, '').trim()
+  return field === undefined ? '' : rawText(header, field)
 }
 
 const trailer = '(fwd)'
@@ -26,7 +26,7 @@ const forwardsMax = 20
 
 /** RFC 5256 section 2.1: without Re:, Fwd: and the names of lists. Each turn takes all that it can, so that a long one costs little. */
 export function baseSubject(raw: string): { readonly base: string; readonly isReply: boolean } {
-  let text = decodeHeaderText(Buffer.from(raw, 'latin1')).replace(/\s+/g, ' ').trim()
+  let text = decodeHeaderText(raw).replace(/\s+/g, ' ').trim()
   let isReply = false
   for (let turn = 0; turn < forwardsMax; turn++) {
     let end = text.length

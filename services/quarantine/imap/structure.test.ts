@@ -19,6 +19,12 @@ describe('BODYSTRUCTURE', () => {
     assert.match(found, /"TEXT" "PLAIN" NIL NIL NIL "7BIT" 15 2\) 4\)/) // The text of inner, then inner.
   })
 
+  it('and ENVELOPE keep the last byte of a character that looks like a space of latin1', () => {
+    const bytes = Buffer.from('Subject: voil\u00e0 \r\nFrom: a@b.example\r\n\r\nx')
+    const found = Buffer.from(envelope(bytes, parseMime(bytes)), 'latin1').toString()
+    assert.ok(found.includes('{6}\r\nvoil\u00e0 (('), found)
+  })
+
   it('and ENVELOPE give long strings as literals, which no line of a mail program has to hold', () => {
     const bytes = Buffer.from(
       `From: ${'f'.repeat(5_000)} <a@b.example>\r\nContent-Type: text/plain; name="${'n'.repeat(3_000)}"\r\nSubject: ${'s'.repeat(2_000_000)}\r\n\r\nx`,

@@ -2,7 +2,7 @@
  * BODYSTRUCTURE and ENVELOPE (RFC 9051 sections 7.5.2 and 9) of a parsed message, right for broken MIME too. Pure.
  */
 import addressparser from 'nodemailer/lib/addressparser'
-import { type Field, findField, type Part, parseParameters, rawValue } from '#lib/mail/mime.ts'
+import { findField, type Part, parseParameters, rawText } from '#lib/mail/mime.ts'
 import { nstring, quoted } from './response.ts'
 
 const depthMax = 40
@@ -65,14 +65,9 @@ function lineEnds(bytes: Buffer, start: number, end: number): number {
   return count
 }
 
-/** A field's body unfolded but not decoded: IMAP gives encoded words as they are. */
-function unfolded(bytes: Buffer, field: Field): string {
-  return rawValue(bytes, field).toString('latin1').replace(/\r?\n/g, '').trim()
-}
-
 function text(bytes: Buffer, part: Part, name: string): string | null {
   const field = findField(part, name)
-  return field === undefined ? null : unfolded(bytes, field)
+  return field === undefined ? null : rawText(bytes, field)
 }
 
 function parameterList(parameters: Readonly<Record<string, string>>): string {
@@ -104,7 +99,7 @@ function language(bytes: Buffer, part: Part): string {
 export function envelope(bytes: Buffer, part: Pick<Part, 'fields'>): string {
   const value = (name: string): string | null => {
     const field = findField(part, name)
-    return field === undefined ? null : unfolded(bytes, field)
+    return field === undefined ? null : rawText(bytes, field)
   }
   const from = addressList(value('from'))
   // RFC 9051 section 7.5.2: sender and reply-to are from where they are absent or empty.
