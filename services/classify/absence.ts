@@ -3,6 +3,7 @@
  * languages that people use; one that could be two days (4/5) is left out.
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
+import { onlyAddress } from './bounce/notice.ts'
 
 export type Absence = {
   /** ISO 8601 date; absent: not said. */
@@ -51,10 +52,14 @@ const monthDay = /(\p{L}{3,})\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(20\d\d))?\b
 const reach = 60
 const textMax = 4_000
 
-/** @param sentAt epoch milliseconds of the message, for dates without a year; NaN: not known */
-export function readAbsence(text: string, sentAt: number, isMoved: boolean): Absence {
+/**
+ * @param sentAt epoch milliseconds of the message, for dates without a year; NaN: not known
+ * @param own addresses that are no new ones: the sender's, ours
+ */
+export function readAbsence(text: string, sentAt: number, isMoved: boolean, own: readonly string[] = []): Absence {
   const words = text.slice(0, textMax)
-  const newAddress = isMoved ? findNewAddress(words) : ''
+  const isKnown = (address: string): boolean => own.includes(address.toLowerCase())
+  const newAddress = isMoved ? findNewAddress(words, isKnown) || onlyAddress(words, isKnown) : ''
   let found: string | null = null
   for (const match of words.matchAll(until)) {
     const at = match.index + match[0].length
@@ -116,12 +121,12 @@ const newAddressWords =
   /\b(?:new|neue|neuen|nieuwe?|nouvelle?|nueva?|nuovo|nuova|novo|nova|nowy|ny|nya|instead|now at|reach me at|yeni)\b|(?<!\p{L})(?:новый|новая|новому)(?!\p{L})|新しい|新邮|新的|새/iu
 
 /** An address on the line that speaks of a new one, or on the next. */
-function findNewAddress(text: string): string {
+function findNewAddress(text: string, isKnown: (address: string) => boolean): string {
   const lines = text.split(/\r?\n/)
   for (const [index, line] of lines.entries()) {
     if (!newAddressWords.test(line)) continue
     const address = findAddress(line) || findAddress(lines[index + 1] ?? '')
-    if (address !== '') return address
+    if (address !== '' && !isKnown(address)) return address
   }
   return ''
 }

@@ -4,6 +4,9 @@
 import type { Evidence } from '#schemas/types.ts'
 import type { Sources } from './sources.ts'
 
+/** The rule of those that only their words give away. */
+export const acknowledgement = 'text:acknowledgement'
+
 export type AutoReply = {
   readonly variant: 'out-of-office' | 'ticket' | 'challenge' | 'moved' | 'other'
   readonly evidence: Evidence
@@ -11,7 +14,7 @@ export type AutoReply = {
 
 /** Words that stand for an automatic reply wherever the subject begins with them. */
 const replyWords =
-  'auto(?:matic)?[- ]?(?:reply|response|responder|matische antwort)|automatisch(?:e|es)? (?:antwort|antwoord)|réponse automatique|respuesta autom[aá]tica|risposta automatica|resposta autom[aá]tica|automatyczna odpowied|odpowiedź automatyczna|automatick[aá] odpov[eě][dď]|automatikus v[aá]lasz|automaattinen vastaus|r[aă]spuns automat|auto(?:matisk(?:t)?)? ?svar|autosvar|otomatik yan[ıi]t|автоматический ответ|автоответ|автоматична відповідь|αυτόματη απάντηση|trả lời tự động|balasan otomatis|自动(?:回复|答复|回覆)|自動(?:返信|応答|回覆|答覆)|자동 ?(?:회신|응답)|رد تلقائي|מענה אוטומטי|การตอบกลับอัตโนมัติ'
+  'auto(?:matic)?[- ]?(?:reply|response|responder|matische antwort)|automatisch(?:e|es)? (?:antwort|antwoord)|réponse automatique|respuesta autom[aá]tica|risposta automatica|resposta autom[aá]tica|automatyczna odpowied|odpowiedź automatyczna|automatick[aá] odpov[eě][dď]|automatikus v[aá]lasz|automaattinen vastaus|r[aă]spuns automat|auto(?:matisk(?:t)?)? ?svar|autosvar|otomatik yan[ıi]t|автоматический ответ|автоответ|автоматична відповідь|αυτόματη απάντηση|trả lời tự động|balasan otomatis|自动(?:回复|答复|回覆)|自動(?:返信|応答|回覆|答覆)|(?:부재 ?중 ?)?자동 ?(?:회신|응답)|رد تلقائي|מענה אוטומטי|การตอบกลับอัตโนมัติ'
 /** Words that do where nothing follows but a separator, the subject that is answered, or until when. */
 const absenceWords =
   'out of (?:the )?office|ooo|(?:i am |i.m )?(?:currently )?(?:away|on (?:vacation|holiday|leave|maternity leave|parental leave))(?: from[^:]{0,40})?|vacation|abwesen(?:heit(?:snotiz)?|d)|nicht im büro|urlaub|absen(?:t|ce)(?: du bureau)?|en vacances|fuera de (?:la )?oficina|ausente|de vacaciones|fuori ufficio|assente|in ferie|fora do escritório|ausência(?: temporária)?|afwezig(?:heid)?|niet op kantoor|frånvaro|fraværende|borta|poissa|nieobecn\\p{L}*|poza biurem|nepřítomn\\p{L}*|ofis dışında|нет на месте|в отпуске|отсутству\\p{L}*|不在|休假|外出|부재'
@@ -27,7 +30,13 @@ const ticketPattern =
 const challengePattern =
   /challenge|confirm (?:that )?you(?:r e-?mail| are)|(?:e-?mail|sender) (?:address )?verification|spamarrest|boxbe|sender authentication|please (?:verify|confirm)/i
 const movedPattern =
-  /(?:no longer (?:work|with|employed)|has left|left the company|new e-?mail address|nicht mehr (?:für|bei|im unternehmen)|ne travaille plus|ya no trabaja|non lavora più|退職)/i
+  /\bno longer (?:work|with\b|employed|here|part of|at\b)|\b(?:has |have )?left (?:the|our|this) (?:company|firm|business|organi[sz]ation|agency|team|school|university)|new e-?mail address|e-?mail address has changed|nicht mehr (?:für|bei|im unternehmen|in unserem|tätig|angestellt|beschäftigt)|(?:unternehmen|firma|haus) verlassen|neue (?:e-?mail-?)?adresse|ne (?:travaille|fait|fais) plus|a quitté (?:la|l.|notre|le)|nouvelle adresse|ya no (?:trabaja|forma|pertenece|labora|se encuentra)|ha dejado (?:la|nuestra)|nueva direcci[óo]n|non (?:lavora|fa|è) più|ha lasciato (?:la|l.|il|questa)|nuovo indirizzo|(?:já )?não (?:trabalha|faz|integra|pertence)|deixou a (?:empresa|companhia)|novo endereço|(?:werkt|werkzaam)[^.\n]{0,20} (?:niet (?:meer|langer))|niet (?:meer|langer) (?:werkzaam|in dienst)|uit dienst|nieuw (?:e-?mail)?adres|(?:arbetar|jobbar) inte längre|har slutat|ny (?:e-?post|mejl|mail)?adress|(?:arbejder|ansat) ikke længere|ikke længere (?:ansat|hos)|er fratrådt|har forladt|(?:jobber|arbeider) ikke lenger|har sluttet|ei (?:enää )?(?:työskentele|ole (?:enää )?(?:töissä|palveluksessa))|(?:już )?nie (?:jest już|pracuje)|nowy adres|(?:již|už) nepracuje|už nepracuje|nová adresa|már nem dolgoz|nu mai (?:lucrează|este angajat)|(?:больше|уже) не работает|уволил|новый адрес|більше не працює|artık (?:\S+ )?(?:çalışm|görev yapm)|çalışmamaktadır|ayrılmıştır|yeni (?:e-?posta )?adres|退職|退社|メールアドレス.{0,6}変更|離職|已离职|不再.{0,8}(?:任职|任職|工作)|新(?:邮箱|郵箱|电子邮件)|퇴사|퇴직|새 (?:이메일|메일)/iu
+/** What a ticket system says that it did. */
+const acknowledgePattern =
+  /\bwe(?:.ve| have)? (?:received|registered|logged) your|\b(?:ticket|support request|(?:support )?case) (?:\S+ )?(?:has been|was) (?:created|opened|registered|logged)|nous avons (?:bien )?reçu votre|\byour (?:request|message|e-?mail|inquiry|enquiry|ticket|case|question)\b[^.\n]{0,60}\b(?:received|created|opened|registered|logged|assigned)|(?:ihre|deine) (?:anfrage|nachricht|e-?mail|mail)[^.\n]{0,60}(?:erhalten|eingegangen|registriert|aufgenommen)|votre (?:demande|message|e-?mail|requête)[^.\n]{0,60}(?:reçu|enregistré|pris)|(?:su|tu) (?:solicitud|mensaje|correo|consulta)[^.\n]{0,60}(?:recibid|registrad|cread)|hemos recibido su|(?:sua|tua|vostra) (?:richiesta|e-?mail|segnalazione)[^.\n]{0,60}(?:ricevut|registrat|presa)|(?:sua|seu) (?:solicitação|mensagem|pedido|chamado|e-?mail)[^.\n]{0,60}(?:recebid|registrad|abert)|recebemos (?:a )?sua|(?:uw|je) (?:verzoek|bericht|e-?mail|vraag|melding)[^.\n]{0,60}(?:ontvangen|geregistreerd)|(?:ditt|din) (?:ärende|meddelande|fråga|henvendelse|besked|melding|sak)[^.\n]{0,60}(?:mottag|mottatt|modtag|registrer)|(?:twoje|państwa|pani|pana) (?:zgłoszenie|wiadomość|zapytanie)[^.\n]{0,60}(?:przyjęt|zarejestrowan|otrzyma)|(?:váš|vaši) (?:požadavek|zprávu|dotaz)[^.\n]{0,60}(?:přija|obdrž)|ваш(?:е|а|у)? (?:обращени|запрос|заявк|письм|сообщени)\p{L}*[^.\n]{0,60}(?:получен|принят|зарегистр|создан)|talebiniz[^.\n]{0,60}(?:alınmış|oluşturul)|お問い合わせ.{0,30}(?:受け付け|受付|ありがとう)|(?:已收到|收到了?)(?:您|你)的|문의.{0,20}(?:접수|등록)/iu
+/** What a machine says of itself. */
+const machinePattern =
+  /\bautomat(?:ed|ic(?:ally)?)\b[^.\n]{0,40}\b(?:message|reply|response|e-?mail|generated|notification|acknowledg)|\bdo not (?:reply|respond|answer)\b|automatisch (?:generiert|erstellt|versendet|verschickt|erzeugt|gegenereerd|verzonden)|nicht (?:auf diese|direkt) [^.\n]{0,20}antworten|ne pas répondre|(?:message|réponse|courriel) automatique|automatiquement|no (?:responda|conteste)|automáticamente|(?:mensaje|respuesta) autom[áa]tic|non rispondere|automaticamente|messaggio automatico|não responda|mensagem autom[áa]tica|niet (?:op deze|beantwoorden)|automatiskt?\b|svara (?:inte|ej)|svar ikke|nie odpowiada|automatycznie|neodpovídejte|автоматическ|не отвечайте|otomatik|自動(?:返信|送信|配信)|自动(?:发送|回复)|自動發送|자동/iu
 
 function isCourtesy(sources: Sources): boolean {
   const isFromMachine =
@@ -76,13 +85,19 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'field:x-auto-response-suppress', 'x-auto-response-suppress')
     }
   }
-  if (evidence === null) return null
   const words = `${sources.header('subject')}\n${sources.notice().text.slice(0, 4_000)}`
+  if (evidence === null && !sources.has('list-id')) {
+    const said = acknowledgePattern.exec(words)?.[0]
+    const isByMachine = autoSubmitted.startsWith('auto-generated') || machinePattern.test(words)
+    if (said !== undefined && (isByMachine || ticketPattern.test(words)))
+      evidence = sources.find('kind', acknowledgement, said)
+  }
+  if (evidence === null) return null
   const variant = challengePattern.test(words)
     ? 'challenge'
     : movedPattern.test(words)
       ? 'moved'
-      : ticketPattern.test(words)
+      : ticketPattern.test(words) || evidence.rule === acknowledgement
         ? 'ticket'
         : subjectPattern.test(sources.header('subject')) ||
             /\b(?:away|office|vacation|holiday|urlaub|vacances|vacaciones|ferie|férias|отпуск|休)/iu.test(words)

@@ -8,7 +8,7 @@ import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
 import { readAbsence } from './absence.ts'
 import { type AddressFacts, readAddresses } from './addresses.ts'
-import { readAutoReply } from './auto-reply.ts'
+import { acknowledgement, readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
 import { readCodes } from './bounce/notice.ts'
@@ -122,10 +122,11 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
     subjectPattern.test(sources.header('subject')) &&
     technicalPattern.test(sources.notice().text.slice(0, 8_000))
   const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
-  if (autoReply !== null) {
+  if (autoReply !== null && (byWords === null || autoReply.evidence.rule !== acknowledgement)) {
     const address = findAddress(sources.header('from'))
     const text = `${sources.header('subject')}\n${sources.notice().text}`
-    const absence = readAbsence(text, Date.parse(sources.header('date')), autoReply.variant === 'moved')
+    const own = [address, ...ourAddresses(sources)].map((each) => each.toLowerCase())
+    const absence = readAbsence(text, Date.parse(sources.header('date')), autoReply.variant === 'moved', own)
     // Who has left and names another address has moved; who is away has not.
     const hasMoved = absence.newAddress !== undefined
     const reason = hasMoved ? 'hasmoved' : 'vacation'

@@ -1,14 +1,24 @@
 /**
- * Opt-outs: mail to an unsubscribe address (the mailto of List-Unsubscribe, RFC 2369 and RFC 8058), or a command as subject or as
- * the first words above the quoted part.
+ * Opt-outs: mail to an unsubscribe address (the mailto of List-Unsubscribe, RFC 2369 and RFC 8058), or a request as subject or at the
+ * top of the text, above the quoted part. What people write is data, by language: `rules/opt-outs.json`.
  */
 import type { Evidence } from '#schemas/types.ts'
+import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
 
-const command =
-  /^(?:re:\s*|aw:\s*|fwd?:\s*)*(?:please\s+|bitte\s+)?(?:un-?subscribe(?:\s+me)?|remove(?:\s+me)?(?:\s+from\s+(?:this|your|the)\s+(?:mailing\s+)?list)?|opt[ -]?out|stop(?:\s+(?:sending|e?-?mailing)[^\n]{0,40})?|take me off[^\n]{0,40}|abmelden|abbestellen|austragen|d[ée]sabonner|d[ée]sinscri(?:re|ption)|me d[ée]sinscrire|cancelar(?:\s+(?:la\s+)?suscripci[oó]n)?|darme de baja|dar de baja|baja|cancellami|disiscri(?:vimi|zione)|annulla iscrizione|remover|descadastrar|cancelar inscri[cç][aã]o|afmelden|uitschrijven|avprenumerera|avregistrera|afmeld|framelding|wypisz|rezygnuj[eę]|odhl[aá]sit|leiratkoz[aá]s|dezabonare|отпис(?:ать(?:ся)?|ка)|abonelikten ç[ıi]k|退订|取消订阅|配信停止|購読解除|登録解除|수신거부|구독취소)[\s.!。]*$/iu
+const courtesy = `(?:(?:${rules.courtesy})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
+const commands = rules.languages.map(({ command }) => command).join('|')
+/** All that a line says, but for courtesies. */
+const commandPattern = new RegExp(
+  `^(?:(?:re|aw|sv|antw|vs|odp|ynt|rif|fwd?)\\s*:\\s*)*${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`,
+  'iu',
+)
+const requestPatterns = rules.languages.map(({ request }) => new RegExp(request, 'iu'))
+/** Who says that he did not ask for it, or that he was removed, asks for something else. */
+const denialPattern = new RegExp(rules.denial, 'iu')
 
-const lineBytesMax = 200
+const linesMax = 5
+const lineMax = 300
 
 export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evidence | null {
   for (const { address } of sources.envelope?.forwardPaths ?? []) {
@@ -22,26 +32,37 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
   }
   if (sources.has('x-apple-unsubscribe'))
     return sources.field('kind', 'field:x-apple-unsubscribe', 'x-apple-unsubscribe')
-  if (command.test(sources.header('subject').trim())) return sources.field('kind', 'text:subject-command', 'subject')
+  // What is sent to many speaks of its own list.
+  if (sources.has('list-unsubscribe') || sources.has('list-id')) return null
+  if (isRequest(sources.header('subject').trim())) return sources.field('kind', 'text:subject-command', 'subject')
   for (const line of topLines(sources.notice().text)) {
-    if (command.test(line)) return sources.find('kind', 'text:body-command', line)
+    if (isRequest(line)) return sources.find('kind', 'text:body-command', line)
   }
   return null
 }
+
+/** Whether a line asks to be sent no more. */
+export function isRequest(line: string): boolean {
+  if (line === '' || line.length > lineMax) return false
+  if (commandPattern.test(line)) return true
+  return line
+    .split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
+    .some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !denialPattern.test(sentence))
+}
+
+/** Where a mail program quotes, or tells of, what is answered. */
+const quotePattern =
+  /^(?:>|on .{5,100} wrote:|am .{5,100} schrieb|le .{5,100} a écrit|el .{5,100} escribi[óo]|il .{5,100} ha scritto|em .{5,100} escreveu|op .{5,100} schreef|den .{5,100} skrev|.{5,100} napisał|.{5,100} писал|-{3,}\s*(?:original|ursprüngliche|forwarded|message|mensaje|messaggio)|_{10,}|(?:from|von|de|da|van|från|fra|od|от|发件人|差出人|보낸 사람)\s*:\s)/iu
 
 /** The first lines that the sender wrote: above any quoted part. */
 function topLines(text: string): string[] {
   const lines: string[] = []
   for (const line of text.split(/\r?\n/).slice(0, 50)) {
     const trimmed = line.trim()
-    if (
-      trimmed.startsWith('>') ||
-      /^(?:on .{5,100} wrote:|am .{5,100} schrieb|le .{5,100} a écrit|-{3,}\s*original|_{10,}|from:\s)/i.test(trimmed)
-    )
-      break
-    if (trimmed === '' || trimmed.length > lineBytesMax) continue
+    if (quotePattern.test(trimmed)) break
+    if (trimmed === '') continue
     lines.push(trimmed)
-    if (lines.length >= 3) break
+    if (lines.length >= linesMax) break
   }
   return lines
 }

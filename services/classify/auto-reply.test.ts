@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { classify } from './classify.ts'
+
+const mail = (subject: string, text: string, more: readonly string[] = []): Buffer =>
+  Buffer.from(
+    [
+      'From: Help <help@remote.example>',
+      'To: news@sender.example',
+      `Subject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=`,
+      ...more,
+      'Content-Type: text/plain; charset=utf-8',
+      '',
+      text,
+      '',
+    ].join('\r\n'),
+  )
+const replied = ['Auto-Submitted: auto-replied']
+
+describe('what ticket systems acknowledge', () => {
+  it('is an automatic reply by its words, in the languages of the world', () => {
+    for (const [subject, text] of [
+      ['We have it', 'We have received your question. This message was generated automatically, so do not answer.'],
+      ['Ticket 4711', 'A ticket was created for you [#4711].'],
+      ['Eingang', 'Ihre Anfrage ist eingegangen. Diese Mail wurde automatisch erstellt.'],
+      ['Réception', 'Nous avons reçu votre message. Merci de ne pas répondre.'],
+      ['Recibido', 'Hemos recibido su mensaje. Por favor no responda.'],
+      ['Ricevuto', 'La tua richiesta è stata ricevuta. Messaggio automatico.'],
+      ['Recebido', 'Recebemos a sua mensagem. Mensagem automática.'],
+      ['Ontvangen', 'Uw vraag is ontvangen. Dit bericht is automatisch verzonden.'],
+      ['Mottaget', 'Ditt ärende är mottaget. Detta skickas automatiskt.'],
+      ['Przyjęte', 'Twoje zgłoszenie zostało przyjęte. Wysłano automatycznie.'],
+      ['Принято', 'Ваш запрос принят. Письмо отправлено автоматически.'],
+      ['Alındı', 'Talebiniz alınmıştır. Bu ileti otomatik gönderildi.'],
+      ['受付', 'お問い合わせを受け付けました。自動送信です。'],
+      ['收到', '已收到您的来信。自动发送。'],
+      ['접수', '문의가 접수되었습니다. 자동 발송 메일입니다.'],
+    ] as const) {
+      const { kind, variant } = classify(mail(subject, text))
+      assert.deepEqual([kind, variant], ['auto-reply', 'ticket'], text)
+    }
+  })
+
+  it('is none where a person writes, a shop has an order, or a list tells its readers', () => {
+    for (const [text, more] of [
+      ['Your message was received with joy. Have you got it in blue?', []],
+      ['Your order was received and leaves tomorrow. Do not reply.', []],
+      ['We have received your question. Do not reply.', ['List-Id: <news.remote.example>']],
+    ] as const) {
+      assert.notEqual(classify(mail('News', text, more)).kind, 'auto-reply', text)
+    }
+  })
+
+  it('is a bounce where the message did not arrive', () => {
+    const text =
+      'We have received your message, but it could not be delivered to bob@remote.example. Automatic message.'
+    assert.equal(classify(mail('Undeliverable mail', text, ['Return-Path: <>'])).kind, 'bounce')
+  })
+})
+
+describe('who has left', () => {
+  it('has moved to the one other address that is named, in the languages of the world', () => {
+    for (const text of [
+      'Ann no longer works here. Write to carol@remote.example',
+      'I have left the company. My successor is Carol <carol@remote.example>.',
+      'Frau Ann ist nicht mehr bei uns beschäftigt; bitte an carol@remote.example',
+      'Ann a quitté l’entreprise. Écrivez à carol@remote.example',
+      'Ann ya no forma parte de la empresa: carol@remote.example',
+      'Ann non lavora più con noi, carol@remote.example la sostituisce',
+      'A Ann já não trabalha aqui. carol@remote.example',
+      'Ann is uit dienst. Mail carol@remote.example',
+      'Ann arbetar inte längre här, skriv till carol@remote.example',
+      'Ann er ikke længere ansat. Skriv til carol@remote.example',
+      'Ann ei enää työskentele meillä: carol@remote.example',
+      'Ann już nie pracuje, proszę pisać: carol@remote.example',
+      'Ann zde již nepracuje, pište na carol@remote.example',
+      'Анна больше не работает у нас. carol@remote.example',
+      'Ann artık şirketimizde çalışmıyor: carol@remote.example',
+      'Ann は退職しました。carol@remote.example まで',
+      'Ann已离职，请联系carol@remote.example',
+      'Ann님은 퇴사했습니다. carol@remote.example',
+    ]) {
+      const { kind, variant, recipients, original } = classify(mail('Automatic reply: News', text, replied))
+      assert.deepEqual(
+        [kind, variant, recipients[0]?.reason, original['newAddress']],
+        ['auto-reply', 'moved', 'hasmoved', 'carol@remote.example'],
+        text,
+      )
+    }
+  })
+
+  it('is not who has left for a while, nor is a new address the own one', () => {
+    for (const text of [
+      'I have left for my holidays; carol@remote.example helps you',
+      'Ann no longer works here. This is help@remote.example, you wrote to news@sender.example',
+    ]) {
+      assert.equal(classify(mail('Automatic reply: News', text, replied)).recipients[0]?.reason, 'vacation', text)
+    }
+  })
+})

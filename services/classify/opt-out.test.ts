@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { classify } from './classify.ts'
+import { isRequest } from './opt-out.ts'
+import rules from './rules/opt-outs.json' with { type: 'json' }
+
+const mail = (subject: string, text: string, more: readonly string[] = []): Buffer =>
+  Buffer.from(
+    [
+      'From: Ann <ann@remote.example>',
+      'To: news@sender.example',
+      `Subject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=`,
+      ...more,
+      'Content-Type: text/plain; charset=utf-8',
+      '',
+      text,
+      '',
+    ].join('\r\n'),
+  )
+const answer = ['In-Reply-To: <1@sender.example>']
+
+/** As people write it, a line each. */
+const requests = [
+  'STOP',
+  'REMOVE ME!!!',
+  'Hi, please unsubscribe. Thanks',
+  'We wish to be removed, thank you.',
+  'Would you stop all these mails?',
+  'I never asked for this. Delete my e-mail address.',
+  'Get me off this list',
+  'Bitte streicht mich aus eurem Verteiler!',
+  'Keine weiteren Mails, danke.',
+  'Hallo, ich will den Newsletter abbestellen.',
+  'Merci de me désabonner',
+  'Je ne souhaite plus recevoir vos courriers.',
+  'Enlevez mon adresse svp',
+  'Baja, por favor',
+  'Quítenme de esta lista.',
+  'Basta, non mandatemi altro',
+  'Vorrei la cancellazione',
+  'Me retirem da lista, por favor',
+  'Graag afmelden',
+  'Ik wil uitgeschreven worden',
+  'Stryk mig från listan',
+  'Sluta skicka mejl till mig',
+  'Slet min adresse, tak',
+  'Meld meg av, takk',
+  'Poistakaa minut listalta',
+  'Wykreślcie mnie z listy',
+  'Nie przysyłajcie więcej wiadomości',
+  'Odhlaste mě z odběru, prosím',
+  'Nechcem dostávať ďalšie správy',
+  'Töröljenek a listáról',
+  'Ștergeți-mă din listă',
+  'Пожалуйста, уберите меня из списка',
+  'Перестаньте присылать мне письма',
+  'Видаліть мою адресу зі списку',
+  'Adresimi listeden çıkarın',
+  'Δεν θέλω να λαμβάνω μηνύματα',
+  '購読を解除してください',
+  '以后请停止发送邮件',
+  '메일 수신을 거부합니다',
+  'לא לשלוח לי יותר',
+]
+/** What people write besides. */
+const others = [
+  'Thank you, what a fine letter!',
+  'Please remove item 12 from my order',
+  'I was removed by mistake, put me back on the list',
+  'I stopped getting your mails. Why?',
+  'Please do not unsubscribe me',
+  'Stop by when you are in town',
+  'I want to receive more of this',
+  'Bitte senden Sie mir die Rechnung',
+  'Ich habe keine Mail bekommen',
+  'Ich wurde abgemeldet, warum?',
+  'Je n’ai rien reçu',
+  'Retirez le colis à la poste',
+  'Quiero recibir el catálogo',
+  'El precio es muy bajo',
+  'Vorrei annullare un ordine',
+  'Quero mais informações',
+  'Kan ik dit nog bestellen?',
+  'Jag vill ha fler bilder',
+  'Jeg vil gerne have en faktura',
+  'Haluan lisää tietoa',
+  'Chcę otrzymywać katalog',
+  'Chci dostávat novinky',
+  'Хочу получать новости',
+  'Bülteni almak istiyorum',
+  'メールが届きません',
+  '我没有收到邮件',
+  '메일이 오지 않았습니다',
+]
+
+describe('opt-outs', () => {
+  for (const { language, examples } of rules.languages) {
+    it(`are told in ${language}`, () => {
+      for (const example of examples) assert.ok(isRequest(example), example)
+    })
+  }
+
+  it('are told in what people write, and from what else they write', () => {
+    for (const line of requests) {
+      assert.ok(isRequest(line), line)
+      assert.equal(classify(mail('Re: News', line, answer)).kind, 'opt-out', line)
+    }
+    for (const line of others) {
+      assert.ok(!isRequest(line), line)
+      assert.equal(classify(mail('Re: News', line, answer)).kind, 'reply', line)
+    }
+  })
+
+  it('stand at the top, above what is quoted, or in the subject', () => {
+    assert.equal(classify(mail('Abmeldung', '')).kind, 'opt-out')
+    assert.equal(classify(mail('Re: please remove me from the list', 'x', answer)).kind, 'opt-out')
+    assert.equal(classify(mail('News', 'Hello,\r\n\r\nAnn here.\r\n\r\nTake my address off the list')).kind, 'opt-out')
+    assert.equal(classify(mail('News', 'Nice!\r\n\r\n> remove me', answer)).kind, 'reply')
+    assert.equal(classify(mail('News', 'Bello!\r\n\r\nIl 2 nov, News ha scritto:\r\ncancellami', answer)).kind, 'reply')
+    assert.equal(classify(mail('News', `${'long '.repeat(100)}remove me`, answer)).kind, 'reply')
+  })
+
+  it('are not what a newsletter says of itself', () => {
+    const digest = mail('News of others', 'Unsubscribe\r\nHello', ['List-Unsubscribe: <mailto:u@other.example>'])
+    assert.equal(classify(digest).kind, 'unknown')
+  })
+})
