@@ -286,12 +286,14 @@ function variantOf(recipients: readonly VerdictRecipient[], delayed: boolean): B
 }
 
 const delayWords =
-  /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not yet been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|retard[ée]|retrasad|ritardat|遅れ/i
+  /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not yet been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|noch nicht zugestellt|retard[ée]|n.a pas encore été|retrasad|a[úu]n no se ha entregado|ritard(?:at|o\b)|ainda não foi entregue|atrasad|vertraagd|nog niet (?:bezorgd|afgeleverd)|försenad|forsinket|opóźnion|zpožděn|задерж|遅れ|遅延|延迟|延遲|지연/i
 
 function looksDelayed(sources: Sources, notice: string): boolean {
   const subject = sources.header('subject')
   return (
-    /delay|warning: could not|not yet|verzögert|retard/i.test(subject) ||
+    /delay|warning: could not|not yet|verzögert|retard|retrasad|ritardo|atrasad|vertraagd|försenad|forsinket|opóźnion|zpožděn|задерж|遅延|延迟|延遲|지연/i.test(
+      subject,
+    ) ||
     (delayWords.test(notice.slice(0, 1_500)) &&
       !/given up|permanent|giving up|failed permanently|will no longer/i.test(notice.slice(0, 1_500)))
   )
