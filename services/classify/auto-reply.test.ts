@@ -98,3 +98,24 @@ describe('who has left', () => {
     }
   })
 })
+
+describe('challenges', () => {
+  it('are known by what they ask for, without a field that says so', () => {
+    for (const [text, more] of [
+      ['I am protecting myself from junk mail. Click the link once: https://c.example/1', []],
+      ['Your mail is held because the sender was not verified. Send an empty mail to a@c.example.', []],
+      ['To have your message delivered, please click https://c.example/2', ['In-Reply-To: <1@sender.example>']],
+      ['Please confirm that you are not a robot: https://c.example/3', []],
+      ['Ask to be on the guest list, click https://c.example/4', replied],
+    ] as const) {
+      const { kind, variant } = classify(mail('Re: News', text, more))
+      assert.deepEqual([kind, variant], ['auto-reply', 'challenge'], text)
+    }
+  })
+
+  it('are not what list managers hold for a moderator', () => {
+    const text = 'Your mail to the list is being held until the moderator can look at it.'
+    const { kind, variant } = classify(mail('Your message awaits approval', text, ['X-List-Administrivia: yes']))
+    assert.deepEqual([kind, variant], ['auto-reply', 'other'])
+  })
+})
