@@ -101,6 +101,36 @@ describe('the page', {
     await page.locator('.pipeline', { hasText: '0 behind' }).waitFor()
   })
 
+  it('warns of what retention will drop, by what the topic is kept for, and until it is no longer so, without news', async () => {
+    const hourMs = 3_600_000
+    let leftMs = 23 * hourMs
+    await page.route('**/api/lag', (route) =>
+      route.fulfill({
+        json: {
+          groups: [
+            {
+              group: 'quarantine',
+              topic: 'mail.classified',
+              messages: 3,
+              bytes: 300,
+              oldestMs: 24 * hourMs - leftMs,
+              retentionLeftMs: leftMs,
+            },
+          ],
+        },
+      }),
+    )
+    await go('', 'Overview')
+    await page.locator('.pipeline', { hasText: '3 behind' }).waitFor()
+    const warning = page.locator('#alerts', { hasText: 'retention drops mail of mail.classified' })
+    assert.equal(await warning.count(), 0)
+    leftMs = 2 * hourMs
+    await warning.waitFor({ timeout: 10_000 })
+    leftMs = 23 * hourMs
+    await warning.waitFor({ state: 'detached', timeout: 10_000 })
+    await page.unroute('**/api/lag')
+  })
+
   it('searches as one types, and opens a message with trace, verdict and content, all as text', async () => {
     await go('messages', 'Messages')
     await page.locator('#messages tr').nth(28).waitFor()

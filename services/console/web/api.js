@@ -41,8 +41,11 @@ function connect() {
   })
 }
 
-/** The answer to a question, asked again when there is news; `error` where it went wrong. Null: no question. */
-export function useAnswer(path, { live = true, version = 0 } = {}) {
+/**
+ * The answer to a question, asked again when there is news, and every so often where `everyMs` is given; `error` where it went wrong. Null: no
+ * question.
+ */
+export function useAnswer(path, { live = true, version = 0, everyMs = null } = {}) {
   const [state, setState] = useState({ path: null, data: null, error: null })
   useEffect(() => {
     if (path === null) return setState({ path, data: null, error: null })
@@ -72,10 +75,12 @@ export function useAnswer(path, { live = true, version = 0 } = {}) {
       connect()
       listeners.add(load)
     }
+    const timer = everyMs === null ? null : setInterval(load, everyMs)
     return () => {
       over = true
       listeners.delete(load)
+      clearInterval(timer)
     }
-  }, [path, live, version])
+  }, [path, live, version, everyMs])
   return state
 }

@@ -62,6 +62,8 @@ function Top({ title, by, hours, against, link }) {
 const lateMs = 15 * 60_000
 const rateMs = 30_000
 const nearMs = 2 * 86_400_000
+/** What waits, and whether the books balance, changes with offsets, too, of which there is no news. */
+const againMs = 5_000
 const deadMax = 200
 
 /** What a person should look at now, as the alert rules see it, without a Prometheus. */
@@ -77,9 +79,13 @@ function Alerts({ ledger, dead, lag, hosts }) {
         oldestMs > lateMs && [`${group} has a message that waits for ${duration(oldestMs)}`, '#/'],
     ),
     ...(lag ?? []).map(
-      ({ topic, retentionLeftMs }) =>
+      ({ topic, oldestMs, retentionLeftMs }) =>
         retentionLeftMs !== null &&
-        retentionLeftMs < nearMs && [`retention drops mail of ${topic} in ${duration(retentionLeftMs)}`, '#/'],
+        // Of a topic that is kept for a day, half of it.
+        retentionLeftMs < Math.min(nearMs, (oldestMs + retentionLeftMs) / 2) && [
+          `retention drops mail of ${topic} in ${duration(retentionLeftMs)}`,
+          '#/',
+        ],
     ),
     ...(hosts ?? []).map(
       ({ host, taken, deferred, refused }) =>
@@ -130,9 +136,9 @@ function Hosts({ data, error }) {
 export function Overview() {
   const [hours, setHours] = useState(24)
   const [against, setAgainst] = useState('before')
-  const ledger = useAnswer('/api/ledger')
+  const ledger = useAnswer('/api/ledger', { everyMs: againMs })
   const dead = useAnswer(`/api/dead-letters?limit=${deadMax}`)
-  const lag = useAnswer('/api/lag')
+  const lag = useAnswer('/api/lag', { everyMs: againMs })
   const hosts = useAnswer('/api/hosts?minutes=60')
   const step = hours > 48 ? 'day' : hours > 6 ? 'hour' : 'minute'
   const kinds = useAnswer(`/api/series?by=kind&hours=${hours}&against=${against}&step=${step}&limit=8`)
