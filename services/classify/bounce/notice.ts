@@ -61,12 +61,11 @@ const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"'
 
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
-/**
- * Fields of the returned message that a notice repeats, MDaemon behind the time of each step, and who a recipient was before a
- * list or an alias was expanded.
- */
-const senderLine =
-  /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:(?:mail from|from|sender|reply-to|cc|return-path|(?:expanded|generated|forwarded|redirected) from)\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
+/** Fields of the returned message that a notice repeats, MDaemon behind the time of each step. */
+const senderLine = /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
+/** Who a recipient was before a list or an alias was expanded: no recipient where what came of it is one. */
+const expandedLine =
+  /^[\s>*-]*(?:(?:expanded|generated|forwarded|redirected) from\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
 /** Where no space stands between words and an address, they are not of it. */
 const wordsBefore =
@@ -85,6 +84,7 @@ const subjectLine =
   /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
 const messageId = /\bmessage-id\s*:/i
+const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
 const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
 /** The lines that sum up the message that was sent: To, Cc, Subject, when. Whom they name need not be whom it did not reach. */
@@ -130,7 +130,7 @@ export function readNotice(
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
   const forms: ((line: string, index: number) => void)[] = [
     (line, index) => {
-      if (mentions[index] === false || senderLine.test(line) || summary.has(index)) return
+      if (mentions[index] === false || isOfOthers(line) || summary.has(index)) return
       add(
         x400.exec(line)?.[1] ??
           (lineEnds.test(line) ? aloneOnLine.exec(line)?.[1] : undefined) ??
@@ -164,6 +164,9 @@ export function readNotice(
       if (mentions[index] === false) return
       for (const address of (toLine.exec(line)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
     },
+    (line, index) => {
+      if (mentions[index] && expandedLine.test(line)) add(findAddress(line), index)
+    },
   ]
   for (const form of forms) {
     if (found.length > 0) break
@@ -196,7 +199,7 @@ const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]
 export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
   const lines = notice.slice(0, 16_384).split('\n')
   const summary = summaryLines(lines)
-  const words = lines.filter((line, index) => !summary.has(index) && !senderLine.test(line) && !messageId.test(line))
+  const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line) && !messageId.test(line))
   const found = new Map<string, string>()
   for (const [match] of words.join('\n').matchAll(anyAddress)) {
     const address = cleanAddress(match).replace(wordsBefore, '')

@@ -635,6 +635,14 @@ const samples = [
     ['ann@mail.example'],
     'expired',
   ),
+  notice(
+    'exim-alias',
+    'Mail Delivery System <Mailer-Daemon@mail.example>',
+    'Mail delivery failed: returning message to sender',
+    'A message that you sent could not be delivered. The following address(es) failed:\n\n  |/usr/local/bin/keep\n    (generated from ann@mail.example)\n    local delivery failed: quota exceeded\n',
+    ['ann@mail.example'],
+    'mailboxfull',
+  ),
 ]
 
 function mail({ from, subject, body, returnedTo }: Sample): Buffer {
