@@ -21,7 +21,7 @@ import { isDispositionPart, isRefusal, readReport } from './report.ts'
 import { evidenceMax, Sources } from './sources.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.5.0'
+export const classifierVersion = '0.6.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
