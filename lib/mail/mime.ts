@@ -59,13 +59,12 @@ type Count = { parts: number }
 function parsePart(bytes: Buffer, start: number, end: number, depth: number, count: Count, fallback: string): Part {
   count.parts++
   const { fields, bodyStart } = parseFields(bytes, start, end)
-  const contentType = findField({ fields }, 'content-type')
+  const contentType = rawHeader(bytes, { fields }, 'content-type')
   const { value: rawType, parameters } =
-    contentType === undefined ? { value: '', parameters: {} } : parseParameters(rawText(bytes, contentType))
+    contentType === null ? { value: '', parameters: {} } : parseParameters(contentType)
   const type = /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(rawType) ? rawType : fallback
-  const encodingField = findField({ fields }, 'content-transfer-encoding')
-  const encoding =
-    encodingField === undefined ? '' : (/[a-z0-9-]+/.exec(rawText(bytes, encodingField).toLowerCase())?.[0] ?? '')
+  const rawEncoding = rawHeader(bytes, { fields }, 'content-transfer-encoding') ?? ''
+  const encoding = /[a-z0-9-]+/.exec(rawEncoding.toLowerCase())?.[0] ?? ''
   const part = { start, bodyStart, end, fields, type, parameters, encoding }
   if (depth >= mimeLimits.depth || count.parts >= mimeLimits.parts) return { ...part, children: [] }
   const boundary = parameters['boundary']
@@ -182,6 +181,12 @@ export const fieldText = (bytes: Buffer, field: Field): string => decodeHeaderTe
 export function findField({ fields }: Pick<Part, 'fields'>, name: string): Field | undefined {
   for (const field of fields) if (field.name === name) return field
   return undefined
+}
+
+/** The body of the first field of that name, as `rawText` gives it; null: there is none. */
+export function rawHeader(bytes: Buffer, part: Pick<Part, 'fields'>, name: string): string | null {
+  const field = findField(part, name)
+  return field === undefined ? null : rawText(bytes, field)
 }
 
 export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: string): string {

@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { textMail } from '#lib/testing/mail.ts'
 import { classify } from './classify.ts'
 
 const mail = (subject: string, text: string, more: readonly string[] = []): Buffer =>
-  Buffer.from(
-    [
-      'From: Help <help@remote.example>',
-      'To: news@sender.example',
-      `Subject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=`,
-      ...more,
-      'Content-Type: text/plain; charset=utf-8',
-      '',
-      text,
-      '',
-    ].join('\r\n'),
-  )
+  textMail('Help <help@remote.example>', subject, text, more)
 const replied = ['Auto-Submitted: auto-replied']
 
 describe('what ticket systems acknowledge', () => {

@@ -91,8 +91,8 @@ export function readAutoReply(sources: Sources): AutoReply | null {
     }
   }
   const words = `${sources.header('subject')}\n${sources.notice().text.slice(0, 4_000)}`
-  const challenge = evidence === null ? challengeWords.exec(words)?.[0] : undefined
-  if (challenge !== undefined) evidence = sources.find('kind', 'text:challenge', challenge)
+  const challenge = challengeWords.exec(words)?.[0]
+  if (evidence === null && challenge !== undefined) evidence = sources.find('kind', 'text:challenge', challenge)
   if (evidence === null && !sources.has('list-id')) {
     const said = acknowledgePattern.exec(words)?.[0]
     const isByMachine = autoSubmitted.startsWith('auto-generated') || machinePattern.test(words)
@@ -101,7 +101,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
   }
   if (evidence === null) return null
   const variant =
-    challengeWords.test(words) || challengePattern.test(words)
+    challenge !== undefined || challengePattern.test(words)
       ? 'challenge'
       : movedPattern.test(words)
         ? 'moved'

@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { textMail } from '#lib/testing/mail.ts'
 import { classify } from './classify.ts'
 import { isRequest } from './opt-out.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 
 const mail = (subject: string, text: string, more: readonly string[] = []): Buffer =>
-  Buffer.from(
-    [
-      'From: Ann <ann@remote.example>',
-      'To: news@sender.example',
-      `Subject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=`,
-      ...more,
-      'Content-Type: text/plain; charset=utf-8',
-      '',
-      text,
-      '',
-    ].join('\r\n'),
-  )
+  textMail('Ann <ann@remote.example>', subject, text, more)
 const answer = ['In-Reply-To: <1@sender.example>']
 
 /** As people write it, a line each. */

@@ -71,6 +71,12 @@ const expandedLine =
 const wordsBefore =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：、。，；「『（]+(?=[a-z0-9][\w.+-]*@)/iu
 
+/** The address that a piece of text is, but for what stands around it; empty: it is none. */
+function bareAddress(text: string): string {
+  const cleaned = cleanAddress(text).replace(wordsBefore, '')
+  return /^[^@]+@[^@]+$/.test(cleaned) && findAddress(cleaned) === cleaned ? cleaned : ''
+}
+
 /** What is wrong with a mailbox, in a sentence that names it. */
 const failureWords =
   /unavailable|unknown|not (?:found|exist|valid|active|known|listed|accept)|n[o']t exist|invalid|disabled|inactive|suspended|deactivated|blocked|full\b|quota|reject|refus|no such|fail|cannot|can.t|could not|couldn.t|unable|wasn.t able|undeliver|not (?:be )?deliver|no longer|bounced|error|unroutable|denied|存在|エラー|届|недоступ|не найден|не существ|существует|невозможно|nicht|n.existe|introuvable|no existe|inexist|não|non (?:esiste|è)|nie istnieje|bestaat niet/i
@@ -116,8 +122,8 @@ export function readNotice(
     .map((line) => line.slice(0, 2_000))
   const found: { address: string; line: number }[] = []
   const add = (address: string | undefined, line: number): void => {
-    const cleaned = cleanAddress(address ?? '').replace(wordsBefore, '')
-    if (!/^[^@]+@[^@]+$/.test(cleaned) || findAddress(cleaned) !== cleaned || isStranger(cleaned)) return
+    const cleaned = bareAddress(address ?? '')
+    if (cleaned === '' || isStranger(cleaned)) return
     if (found.length < 1_000 && !found.some((known) => known.address.toLowerCase() === cleaned.toLowerCase())) {
       found.push({ address: cleaned, line })
     }
@@ -202,8 +208,8 @@ export function onlyAddress(notice: string, isStranger: (address: string) => boo
   const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line) && !messageId.test(line))
   const found = new Map<string, string>()
   for (const [match] of words.join('\n').matchAll(anyAddress)) {
-    const address = cleanAddress(match).replace(wordsBefore, '')
-    if (findAddress(address) === address && !isStranger(address)) found.set(address.toLowerCase(), address)
+    const address = bareAddress(match)
+    if (address !== '' && !isStranger(address)) found.set(address.toLowerCase(), address)
   }
   const [address = ''] = found.values()
   return found.size === 1 ? address : ''

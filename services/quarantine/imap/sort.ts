@@ -1,6 +1,6 @@
 /** SORT and THREAD (RFC 5256): base subjects, sent dates, and threads by subject and by references. Pure. */
 import { decodeHeaderText } from '#lib/mail/charset.ts'
-import { findField, parseFields, rawText } from '#lib/mail/mime.ts'
+import { parseFields, rawHeader } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 
 /** What sorting needs of a message. */
@@ -14,10 +14,8 @@ export type Sortable = {
 export type SortKey = { readonly name: string; readonly reverse: boolean }
 export const sortNames: ReadonlySet<string> = new Set(['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO'])
 
-function fieldOf(header: Buffer, name: string): string {
-  const field = findField(parseFields(header, 0, header.length), name)
-  return field === undefined ? '' : rawText(header, field)
-}
+const fieldOf = (header: Buffer, name: string): string =>
+  rawHeader(header, parseFields(header, 0, header.length), name) ?? ''
 
 const trailer = '(fwd)'
 /** Re:, Fwd: and the names of lists in front of a subject. */

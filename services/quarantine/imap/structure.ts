@@ -2,7 +2,7 @@
  * BODYSTRUCTURE and ENVELOPE (RFC 9051 sections 7.5.2 and 9) of a parsed message, right for broken MIME too. Pure.
  */
 import addressparser from 'nodemailer/lib/addressparser'
-import { findField, type Part, parseParameters, rawText } from '#lib/mail/mime.ts'
+import { type Part, parseParameters, rawHeader } from '#lib/mail/mime.ts'
 import { nstring, quoted } from './response.ts'
 
 const depthMax = 40
@@ -23,8 +23,8 @@ export function bodyStructure(bytes: Buffer, part: Part, extensions: boolean, de
     quoted(type.toUpperCase()),
     quoted(subtype.toUpperCase()),
     parameterList(part.parameters),
-    nstring(text(bytes, part, 'content-id')),
-    nstring(text(bytes, part, 'content-description')),
+    nstring(rawHeader(bytes, part, 'content-id')),
+    nstring(rawHeader(bytes, part, 'content-description')),
     quoted((part.encoding || '7bit').toUpperCase()),
     String(part.end - part.bodyStart),
   ]
@@ -37,7 +37,7 @@ export function bodyStructure(bytes: Buffer, part: Part, extensions: boolean, de
     )
   } else if (type === 'text') fields.push(String(lines(bytes, part)))
   if (extensions) {
-    fields.push(nstring(text(bytes, part, 'content-md5')), disposition(bytes, part), language(bytes, part), 'NIL')
+    fields.push(nstring(rawHeader(bytes, part, 'content-md5')), disposition(bytes, part), language(bytes, part), 'NIL')
   }
   return `(${fields.join(' ')})`
 }
@@ -65,11 +65,6 @@ function lineEnds(bytes: Buffer, start: number, end: number): number {
   return count
 }
 
-function text(bytes: Buffer, part: Part, name: string): string | null {
-  const field = findField(part, name)
-  return field === undefined ? null : rawText(bytes, field)
-}
-
 function parameterList(parameters: Readonly<Record<string, string>>): string {
   const list = Object.entries(parameters).flatMap(([name, value]) => [
     quoted(name.toUpperCase()),
@@ -79,14 +74,14 @@ function parameterList(parameters: Readonly<Record<string, string>>): string {
 }
 
 function disposition(bytes: Buffer, part: Part): string {
-  const value = text(bytes, part, 'content-disposition')
+  const value = rawHeader(bytes, part, 'content-disposition')
   if (value === null || value === '') return 'NIL'
   const parsed = parseParameters(value)
   return `(${quoted(parsed.value.toUpperCase())} ${parameterList(parsed.parameters)})`
 }
 
 function language(bytes: Buffer, part: Part): string {
-  const value = text(bytes, part, 'content-language')
+  const value = rawHeader(bytes, part, 'content-language')
   if (value === null || value === '') return 'NIL'
   const tags = value
     .split(',')
@@ -97,10 +92,7 @@ function language(bytes: Buffer, part: Part): string {
 
 /** ENVELOPE: date, subject, from, sender, reply-to, to, cc, bcc, in-reply-to, message-id. */
 export function envelope(bytes: Buffer, part: Pick<Part, 'fields'>): string {
-  const value = (name: string): string | null => {
-    const field = findField(part, name)
-    return field === undefined ? null : rawText(bytes, field)
-  }
+  const value = (name: string): string | null => rawHeader(bytes, part, name)
   const from = addressList(value('from'))
   // RFC 9051 section 7.5.2: sender and reply-to are from where they are absent or empty.
   const orFrom = (name: string): string => {
