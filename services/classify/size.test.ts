@@ -47,6 +47,8 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     ),
   'a thousand addresses and no word on them': () =>
     Buffer.from(`${header}\r\n${times(1_000, (n) => `  user${n}@x.example\r\n`)}`),
+  'a subject of one word that goes on as a failure begins': () =>
+    Buffer.from(`From: MAILER-DAEMON@x.example\r\nSubject: ${'nondeliver'.repeat(20_000)}\r\n\r\nhello\r\n`),
   'a subject without end': () =>
     Buffer.from(`Subject: ${'=?utf-8?q?some_text?=\r\n '.repeat(400_000)}\r\n${header}\r\nx`),
 }

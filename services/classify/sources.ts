@@ -12,6 +12,8 @@ const evidenceTextMax = 200
 const evidenceBytesMax = 512 * 1024
 /** Of one verdict. */
 export const evidenceMax = 100
+/** Characters of a field that are read: a thousand addresses fit, and what looks for words in it is not kept busy by a stranger. */
+const headerTextMax = 64 * 1024
 
 export class Sources {
   readonly bytes: Buffer
@@ -152,7 +154,7 @@ export class Sources {
 }
 
 function remembered(known: Map<string, string>, name: string, read: () => string): string {
-  const text = known.get(name) ?? read()
+  const text = known.get(name) ?? read().slice(0, headerTextMax)
   known.set(name, text)
   return text
 }
