@@ -8,6 +8,7 @@
  * tells whom the words are about: at MAIL the sender, at RCPT the recipient, after the data the message.
  */
 import type { Command } from './bounce/command.ts'
+import { LiteralIndex } from './literals.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
 import texts from './rules/texts.json' with { type: 'json' }
@@ -87,6 +88,9 @@ export const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule
   compile(rule, `text:${rule.reason}:${index}`, expression(rule.pattern)),
 )
 
+/** Most texts hold the words of few rules: the others are not tried. */
+const textIndex = new LiteralIndex(textRules.map(({ pattern }) => pattern))
+
 const rulesMax = 1_000
 const commandNames: readonly string[] = ['CONN', 'HELO', 'MAIL', 'RCPT', 'DATA']
 const isTexts = (value: unknown): value is string[] =>
@@ -151,6 +155,7 @@ const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
     isOfNotice: rule.notice ?? false,
   })),
 }))
+const receiverIndex = new LiteralIndex(receiverRules.map(({ host }) => host))
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
 /** Trying again with the same address will not help; an operator may say otherwise. */
@@ -235,10 +240,12 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   // The whole notice speaks of much; where a code tells enough, it is not asked.
   const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
   if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
-  for (const [index, each] of said.entries()) {
+  for (const [which, each] of said.entries()) {
     if (each === '') continue
     const text = closed(each)
-    for (const rule of textRules) {
+    for (const index of textIndex.candidates(each)) {
+      const rule = textRules[index]
+      if (rule === undefined) continue // It is not: the index is made of them.
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
       if (match === null) continue
@@ -250,7 +257,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
         : isDoubtful
           ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
           : rule.reason
-      return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
+      return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: which }
     }
   }
   if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
@@ -329,8 +336,9 @@ function findByReceiver(
   tried: ReasonOptions['tried'],
 ): FoundReason | null {
   const named = [host, ...said].join(' ')
-  for (const receiver of receiverRules) {
-    if (!receiver.host.test(named)) continue
+  for (const which of receiverIndex.candidates(named)) {
+    const receiver = receiverRules[which]
+    if (receiver?.host.test(named) !== true) continue
     const hasNotice = receiver.rules.some(({ isOfNotice }) => isOfNotice)
     // What such a rule is about, the notice says once for all of its recipients.
     for (const [index, text] of (hasNotice ? [...said, plain(all[2] ?? '')] : said).entries()) {

@@ -104,7 +104,11 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   let fromNotice = readNotice(notice.text, isStranger, reporter)
   // Whoever wrote to himself is named all the same.
   if (fromNotice.length === 0 && fromDsn.length === 0) fromNotice = readNotice(notice.text, isOffice, '')
-  const delayed = looksDelayed(sources, notice.text)
+  let looked: boolean | null = null
+  const delayed = (): boolean => {
+    looked ??= looksDelayed(sources, notice.text)
+    return looked
+  }
 
   const drafts: Draft[] = []
   for (const recipient of fromDsn) {
@@ -204,7 +208,7 @@ type Draft = {
 
 /** What the bounce says of all of them, and how much of what it says of each is looked at for a reason, in characters. */
 type Said = {
-  readonly delayed: boolean
+  readonly delayed: () => boolean
   readonly notice: string
   readonly subject: string
   readonly reporter: string
@@ -239,7 +243,7 @@ function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Sa
   const said = fromCode.status || (vague ? fromWords.status : '')
   const agrees = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague || said[0] === reply[0])
   const status = agrees ? said : draft.status
-  const action = draft.action || (delayed ? 'delayed' : 'failed')
+  const action = draft.action || (delayed() ? 'delayed' : 'failed')
   const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
     .filter((text) => text !== '')
     .join(' ')
@@ -271,7 +275,7 @@ function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Sa
   }
 }
 
-function variantOf(recipients: readonly VerdictRecipient[], delayed: boolean): Bounce['variant'] {
+function variantOf(recipients: readonly VerdictRecipient[], delayed: () => boolean): Bounce['variant'] {
   if (recipients.some((recipient) => recipient.permanent)) return 'hard'
   if (recipients.length > 0 && recipients.every((recipient) => recipient.action === 'delivered')) return 'delivered'
   if (
@@ -280,7 +284,7 @@ function variantOf(recipients: readonly VerdictRecipient[], delayed: boolean): B
   ) {
     return 'relayed'
   }
-  if (recipients.length > 0 ? recipients.every((recipient) => recipient.action === 'delayed') : delayed)
+  if (recipients.length > 0 ? recipients.every((recipient) => recipient.action === 'delayed') : delayed())
     return 'delayed'
   return 'soft'
 }
@@ -313,9 +317,8 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
   add(sources.header('to'))
   // Whom to write to for help with a list, or to join it: RFC 2369.
   for (const name of ['list-help', 'list-subscribe', 'list-unsubscribe', 'list-owner', 'list-post']) {
-    for (const [, address = ''] of sources.header(name).matchAll(/<mailto:([^>?]{3,320})/gi)) {
-      add(address)
-    }
+    if (!sources.has(name)) continue
+    for (const [, address = ''] of sources.header(name).matchAll(/<mailto:([^>?]{3,320})/gi)) add(address)
   }
   for (const path of sources.envelope?.forwardPaths ?? []) known.add(path.address.toLowerCase())
   const to = returned === null ? '' : findAddress(sources.returnedHeader('to')).toLowerCase()

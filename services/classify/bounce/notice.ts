@@ -25,7 +25,7 @@ export type Notice = { readonly text: string; readonly returned: string }
 
 /** Splits the text of a bounce into the notice and what was returned with it. */
 export function splitNotice(text: string): Notice {
-  const lines = text.split(/\r?\n/)
+  const lines = text.replaceAll('\r\n', '\n').split('\n')
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index] ?? ''
     const starts =

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { LiteralIndex, literalsOf } from './literals.ts'
+import { textRules } from './reason.ts'
+import receivers from './rules/receivers.json' with { type: 'json' }
+import texts from './rules/texts.json' with { type: 'json' }
+
+describe('the literals that a pattern needs', () => {
+  const beyondAscii = '\u0080'
+  for (const [pattern, literals] of [
+    [/user unknown/i, ['user unknown']],
+    [/User Unknown|no such user/i, ['user unknown', 'no such user']],
+    [/mail ?box full/i, ['box full']],
+    [/(?:mail|in)box[^.\n]{0,40}quota/i, ['quota']],
+    [/\bspam(?:haus)?\b/i, ['spam']],
+    [/(?!not )found\.$/i, ['found.']],
+    [/(?<!un)known|a{3}/i, null],
+    [/(?:listed|blocked)+ by/i, ['listed', 'blocked']],
+    [/list(?:ed){0,1} here/i, [' here']],
+    [/list(?:ed){1,2}/i, ['list']],
+    [/quotaa*/i, ['quota']],
+    [/quotaa+b/i, ['quotaa']],
+    [/\d\d\d-\d/i, null],
+    [/ab|user unknown/i, null],
+    [/host\.example\/\(x\)/i, ['host.example/(x)']],
+    [/[)|\]]known\u0041/i, ['known']],
+    [/\x41known/i, ['known']],
+    [/pas été remis/i, [' remis']],
+    [/届け/i, [beyondAscii]],
+    [/\p{L}user/iu, ['user', beyondAscii]],
+    [/(?<name>abc)d/i, ['abc']],
+    [/.*/i, null],
+  ] as const) {
+    it(`of ${pattern}`, () => assert.deepEqual(literalsOf(pattern), literals))
+  }
+})
+
+describe('an index of patterns', () => {
+  const examples = [...texts.rules, ...receivers.receivers.flatMap(({ rules }) => rules)].map(({ example }) => example)
+  const mangled = examples.flatMap((text) => [
+    text,
+    text.toUpperCase(),
+    `550 5.0.0 <user@host.example>: ${text} (in reply to end of DATA command)`,
+    text.replace(/s/, 'ſ').replace(/k/, '\u212a'),
+    text.slice(1, -1),
+  ])
+
+  it('leaves out none that matches', () => {
+    const patterns = [...textRules.map(({ pattern }) => pattern), /knows/iu, /(?:^|x)[a-z]/i]
+    const index = new LiteralIndex(patterns)
+    let matches = 0
+    for (const text of mangled) {
+      const candidates = new Set(index.candidates(text))
+      for (const [which, pattern] of patterns.entries()) {
+        if (!pattern.test(text)) continue
+        matches++
+        assert.ok(candidates.has(which), `${pattern} matches ${text}`)
+      }
+    }
+    assert.ok(matches > mangled.length, `${matches} matches`)
+  })
+
+  it('gives few, once each, in their order', () => {
+    const index = new LiteralIndex(textRules.map(({ pattern }) => pattern))
+    const counts = examples.map((text) => {
+      const candidates = index.candidates(text)
+      assert.deepEqual(
+        candidates,
+        [...new Set(candidates)].sort((a, b) => a - b),
+        text,
+      )
+      return candidates.length
+    })
+    const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length
+    assert.ok(mean < textRules.length / 4, `${mean} of ${textRules.length}`)
+    assert.deepEqual(new LiteralIndex([]).candidates('user unknown'), [])
+    assert.deepEqual(new LiteralIndex([/unknown/i, /user/i]).candidates(''), [])
+    assert.deepEqual(new LiteralIndex([/unknown/i, /user/i]).candidates('a USER'), [1])
+  })
+})
