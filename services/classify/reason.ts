@@ -262,6 +262,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   }
   if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
   if (/^[45]\.7\.\d+$/.test(status)) return { reason: 'securityerror', rule: 'status:x.7', ...without }
+  if (/^[45]\.6\.\d+$/.test(status)) return { reason: 'contenterror', rule: 'status:x.6', ...without }
   if (action === 'delayed') return { reason: 'expired', rule: 'action', ...without }
   if (command === 'CONN' || command === 'HELO') return { reason: 'blocked', rule: 'command', ...without }
   if (command === 'MAIL') return { reason: 'rejected', rule: 'command', ...without }

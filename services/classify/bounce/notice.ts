@@ -187,11 +187,12 @@ export function readNotice(
   })
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: string | null = null
-  return sections.map(({ address, text }) => {
-    // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason. And what was
-    // quoted elsewhere was quoted for the only one there is.
-    const own = text.replace(address, '').trim()
-    const quotedElsewhere = found.length === 1 && !replyLine.test(own) && replyLine.test(notice)
+  const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
+  // What was quoted for none of them was quoted for all.
+  const quotedElsewhere = !owns.some((own) => replyLine.test(own)) && replyLine.test(notice)
+  return sections.map(({ address, text }, index) => {
+    // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
+    const own = owns[index] ?? ''
     const hasWords = !quotedElsewhere && (replyLine.test(own) || own.split(/\s+/).length >= 3)
     if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
     ofNotice ??= pickDiagnostic(notice)
