@@ -460,7 +460,7 @@ const sayings: readonly (readonly [string, string])[] = [
   ['expired', 'retry timeout exceeded'],
   ['expired', 'delivery temporarily suspended: connect to y.example[192.0.2.1]:25: Connection timed out'],
   ['expired', 'connect to y.example[192.0.2.1]:25: Connection refused'],
-  ['networkerror', 'mail for y.example loops back to myself'],
+  ['systemerror', 'mail for y.example loops back to myself'],
   ['networkerror', '554 5.4.6 Too many hops'],
   ['networkerror', 'lost connection with y.example[192.0.2.1] while sending RCPT TO'],
   ['systemerror', '451 4.3.0 Temporary lookup failure (in reply to RCPT TO command)'],

@@ -168,7 +168,6 @@ const unmistakable: ReadonlySet<string> = new Set([
   '4.2.2',
   '5.2.3',
   '5.3.4',
-  '5.4.6',
   '5.7.25',
   '5.7.26',
   '4.7.26',
