@@ -482,7 +482,7 @@ const sayings: readonly (readonly [string, string])[] = [
   ['mailererror', 'Command died with status 127: "/usr/bin/procmail"'],
   ['mailererror', '554 5.3.0 unknown mailer error 2'],
   ['systemfull', '452 4.3.1 Insufficient system storage'],
-  ['exceedlimit', '452 4.5.3 Too many recipients'],
+  ['toomanyconn', '452 4.5.3 Too many recipients'],
   ['filtered', '550 5.2.1 <x@y>... User Unknown'],
   ['filtered', '550 5.7.1 The recipient has blocked your address'],
   ['notcompliantrfc', '550 5.7.1 Messages without a valid From header are not RFC 5322 compliant'],
