@@ -83,9 +83,12 @@ const compile = (rule: GivenRule, name: string, pattern: RegExp): TextRule => ({
   isCertain: rule.certain ?? false,
 })
 
+/** Stands for a dot that ends no sentence. */
+const closedDot = '\u2024'
+
 /** Those of `rules/texts.json`, in its order. */
 export const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule[]).map((rule, index) =>
-  compile(rule, `text:${rule.reason}:${index}`, expression(rule.pattern)),
+  compile(rule, `text:${rule.reason}:${index}`, expression(rule.pattern.replaceAll('\\.', `[.${closedDot}]`))),
 )
 
 /** Most texts hold the words of few rules: the others are not tried. */
@@ -175,6 +178,8 @@ const unmistakable: ReadonlySet<string> = new Set([
   '4.4.7',
   '5.4.7',
   '5.7.27',
+  '5.1.7',
+  '5.1.8',
 ])
 
 export type Diagnosis = {
@@ -268,17 +273,17 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   return { reason: (said[0] ?? '') === '' && diagnosis.reply === '' ? 'undefined' : 'onhold', rule: 'none', ...without }
 }
 
-const closedDot = '\u2024'
-/** The dots of an address end no sentence: "user [a@b.example] does not exist". */
+/** The dots of an address, or of a host's name end no sentence: "user [a@b.example] does not exist". */
 const closed = (text: string): string =>
-  text.includes('@')
+  (text.includes('@')
     ? text.replace(/[^\s<>()[\]@]{1,64}@[\w.-]{1,255}/g, (address) => address.replace(/\.(?=\w)/g, closedDot))
     : text
+  ).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
 
-/** A wrapper that Postfix puts around every refusal of a recipient says nothing of why. */
+/** What Postfix and Cisco's gateways put around every refusal of a recipient says nothing of why. */
 const plain = (text: string): string =>
   unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' ')).replace(
-    /recipient address rejected: (?!access denied|undeliverable|unknown)/gi,
+    /recipient address rejected: (?!access denied|undeliverable|unknown)|- unknown address error (?=\d{3}-)/gi,
     ': ',
   )
 
