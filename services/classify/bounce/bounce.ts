@@ -58,7 +58,11 @@ function readParts(sources: Sources): Dsn {
 }
 
 function readPart(bytes: Buffer, part: Part): Dsn {
-  if (part.encoding !== 'base64' && part.encoding !== 'quoted-printable') return readDsn(bytes, part)
+  if (part.encoding !== 'base64' && part.encoding !== 'quoted-printable') {
+    const dsn = readDsn(bytes, part)
+    // Where the blank line is missing, the report's fields stand in the part's header.
+    return dsn.recipients.length > 0 ? dsn : readDsn(bytes, { bodyStart: part.start, end: part.bodyStart })
+  }
   const decoded = decodeBody(bytes, part, noticeBytesMax)
   const { reporter, recipients } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
   // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
