@@ -62,7 +62,7 @@ async function drain(
 }
 
 export async function measureService(messages: readonly Buffer[], rounds: number): Promise<string> {
-  const count = Number(process.env['BENCH_MESSAGES'] ?? 40_000)
+  const count = Number(process.env['BENCH_MESSAGES'] ?? 160_000)
   const folder = temporaryFolder()
   const embedded = openEmbeddedLog({
     path: join(folder.path, 'log.sqlite'),

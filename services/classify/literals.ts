@@ -89,11 +89,11 @@ export class LiteralIndex {
   readonly #beyondAscii: number[] = []
   readonly #entries: (Entry[] | undefined)[] = Array.from({ length: hashMask + 1 })
   /** The text in which a literal of the pattern was found last. */
-  readonly #found: Uint32Array
+  readonly #found: Float64Array
   #texts = 0
 
   constructor(patterns: readonly RegExp[]) {
-    this.#found = new Uint32Array(patterns.length)
+    this.#found = new Float64Array(patterns.length)
     const byLiteral = new Map<string, number[]>()
     for (const [index, pattern] of patterns.entries()) {
       const literals = literalsOf(pattern)

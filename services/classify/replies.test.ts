@@ -827,6 +827,15 @@ const systems: Readonly<Record<string, readonly (readonly [string, string, Comma
       'RCPT',
     ],
   ],
+  'whose domain and host it is': [
+    ['rejected', '550 your domain sender.example does not exist'],
+    ['rejected', '550 Sender domain has no MX for sender.example'],
+    ['rejected', '550 cannot resolve sender domain sender.example'],
+    ['rejected', '550 no MX for sender.example', 'MAIL'],
+    ['requireptr', '550 unable to resolve your host name'],
+    ['requireptr', '550 cannot find your host in DNS'],
+    ['hostunknown', 'cannot resolve mx.example.net: unable to find host'],
+  ],
 }
 
 /** By the host that refused. */
