@@ -273,7 +273,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   return { reason: (said[0] ?? '') === '' && diagnosis.reply === '' ? 'undefined' : 'onhold', rule: 'none', ...without }
 }
 
-/** The dots of an address, or of a host's name end no sentence: "user [a@b.example] does not exist". */
+/** The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". */
 const closed = (text: string): string =>
   (text.includes('@')
     ? text.replace(/[^\s<>()[\]@]{1,64}@[\w.-]{1,255}/g, (address) => address.replace(/\.(?=\w)/g, closedDot))

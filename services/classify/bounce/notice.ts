@@ -188,12 +188,13 @@ export function readNotice(
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: string | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
-  // What was quoted for none of them was quoted for all.
+  // What was quoted for none of them was quoted for all, but for those of whom something else is said.
   const quotedElsewhere = !owns.some((own) => replyLine.test(own)) && replyLine.test(notice)
   return sections.map(({ address, text }, index) => {
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = owns[index] ?? ''
-    const hasWords = !quotedElsewhere && (replyLine.test(own) || own.split(/\s+/).length >= 3)
+    const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
+    const hasWords = !isOfAll && (replyLine.test(own) || own.split(/\s+/).length >= 3)
     if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
     ofNotice ??= pickDiagnostic(notice)
     return { address, diagnostic: ofNotice, section: notice }
