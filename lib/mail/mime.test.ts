@@ -43,6 +43,15 @@ describe('a multipart', () => {
     )
   })
 
+  it('has no more parts once their headers have had the bytes that they may have', () => {
+    const part = `--b\r\nX-Y: ${'y'.repeat(1_000)}\r\n\r\ntext\r\n`
+    const bytes = Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(50)}--b--\r\n`)
+    assert.equal(parseMime(bytes).children.length, 50)
+    const { children } = parseMime(bytes, 10_000)
+    assert.equal(children.length, 10)
+    assert.equal(partText(bytes, children[9] ?? assert.fail(), 100), 'text')
+  })
+
   it('whose boundary never comes ends with what it is in', () => {
     const bytes = Buffer.from(
       'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\nx\r\n--b\r\n\r\n--c\r\n\r\nanother\r\n--b--\r\n',

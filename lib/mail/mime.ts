@@ -50,15 +50,19 @@ const cr = 0x0d
 const colon = 0x3a
 const nameMax = 200
 
-export function parseMime(bytes: Buffer): Part {
-  return parsePart(bytes, 0, bytes.length, 0, { parts: 0 }, 'text/plain')
+/** @param headersMax bytes of the header sections of all parts; behind so many a part has no children */
+export function parseMime(bytes: Buffer, headersMax = Number.POSITIVE_INFINITY): Part {
+  return parsePart(bytes, 0, bytes.length, 0, { parts: 0, headersLeft: headersMax }, 'text/plain')
 }
 
-type Count = { parts: number }
+type Count = { parts: number; headersLeft: number }
+
+const isSpent = ({ parts, headersLeft }: Count): boolean => parts >= mimeLimits.parts || headersLeft <= 0
 
 function parsePart(bytes: Buffer, start: number, end: number, depth: number, count: Count, fallback: string): Part {
   count.parts++
   const { fields, bodyStart } = parseFields(bytes, start, end)
+  count.headersLeft -= bodyStart - start
   const contentType = rawHeader(bytes, { fields }, 'content-type')
   const { value: rawType, parameters } =
     contentType === null ? { value: '', parameters: {} } : parseParameters(contentType)
@@ -66,13 +70,13 @@ function parsePart(bytes: Buffer, start: number, end: number, depth: number, cou
   const rawEncoding = rawHeader(bytes, { fields }, 'content-transfer-encoding') ?? ''
   const encoding = /[a-z0-9-]+/.exec(rawEncoding.toLowerCase())?.[0] ?? ''
   const part = { start, bodyStart, end, fields, type, parameters, encoding }
-  if (depth >= mimeLimits.depth || count.parts >= mimeLimits.parts) return { ...part, children: [] }
+  if (depth >= mimeLimits.depth || isSpent(count)) return { ...part, children: [] }
   const boundary = parameters['boundary']
   if (type.startsWith('multipart/') && boundary !== undefined && boundary !== '') {
     const childFallback = type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
     const children: Part[] = []
     for (const [childStart, childEnd] of splitMultipart(bytes, bodyStart, end, boundary)) {
-      if (count.parts >= mimeLimits.parts) break
+      if (isSpent(count)) break
       children.push(parsePart(bytes, childStart, childEnd, depth + 1, count, childFallback))
     }
     return { ...part, children }

@@ -49,6 +49,13 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     Buffer.from(`${header}\r\n${times(1_000, (n) => `  user${n}@x.example\r\n`)}`),
   'a subject of one word that goes on as a failure begins': () =>
     Buffer.from(`From: MAILER-DAEMON@x.example\r\nSubject: ${'nondeliver'.repeat(20_000)}\r\n\r\nhello\r\n`),
+  'two thousand reports with long headers': () =>
+    multipart(
+      times(
+        2_000,
+        () => `--b\r\nContent-Type: message/delivery-status\r\n${'X-Y: rfc822; a@b.example\r\n'.repeat(950)}\r\n\r\n`,
+      ),
+    ),
   'a subject without end': () =>
     Buffer.from(`Subject: ${'=?utf-8?q?some_text?=\r\n '.repeat(400_000)}\r\n${header}\r\nx`),
 }

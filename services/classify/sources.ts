@@ -7,6 +7,8 @@ import type { Envelope, Evidence } from '#schemas/types.ts'
 import { splitNotice } from './bounce/notice.ts'
 
 const textBytesMax = 256 * 1024
+/** Bytes of the headers of all parts. */
+const headersMax = 4 * 1024 * 1024
 const evidenceTextMax = 200
 /** What decides stands at the front: a text is looked for so far. */
 const evidenceBytesMax = 512 * 1024
@@ -29,7 +31,7 @@ export class Sources {
 
   constructor(bytes: Buffer, envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null) {
     this.bytes = bytes
-    this.root = parseMime(bytes)
+    this.root = parseMime(bytes, headersMax)
     this.envelope = envelope
     this.#returnedBytes = bytes
   }
