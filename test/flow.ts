@@ -133,8 +133,10 @@ export async function checkFlow(
   assert.deepEqual(Object.keys(storedBytes).sort(), Object.keys(wantedBytes).sort())
   if (!options.repeats) assert.deepEqual(storedBytes, wantedBytes)
 
-  // Another mail program, other code: the same bytes.
-  for (const { mailbox, uid, sha256: hash } of stored.filter((_, index) => index % 40 === 0)) {
+  // Another mail program, other code: the same bytes. Not of the first message, whose trace tells each time that it was read.
+  const first = messages[0] === undefined ? '' : sha256(messages[0].content)
+  const some = stored.filter((message, index) => index % 40 === 0 && message.sha256 !== first)
+  for (const { mailbox, uid, sha256: hash } of some) {
     const { stdout } = await exec(
       'curl',
       [
