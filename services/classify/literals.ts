@@ -81,22 +81,24 @@ const frequency = (literals: readonly string[]): number =>
   literals.reduce((sum, literal) => sum + (literal === beyondAscii ? 0.01 : 3 ** -literal.length), 0)
 
 /** Of a literal, `end` is where the piece ends by whose hash it is found. */
-type Entry = { readonly literal: string; readonly end: number; readonly patterns: number[] }
+type Entry = { readonly literal: string; readonly end: number; readonly rules: readonly number[] }
 
-/** Which of a list of patterns can match a text. */
-export class LiteralIndex {
+/** Which of a list of rules, each with a pattern, can match a text. */
+export class LiteralIndex<Rule> {
+  readonly #rules: readonly Rule[]
   readonly #always: number[] = []
   readonly #beyondAscii: number[] = []
   readonly #entries: (Entry[] | undefined)[] = Array.from({ length: hashMask + 1 })
-  /** The text in which a literal of the pattern was found last. */
+  /** The text in which a literal of the rule was found last. */
   readonly #found: Float64Array
   #texts = 0
 
-  constructor(patterns: readonly RegExp[]) {
-    this.#found = new Float64Array(patterns.length)
+  constructor(rules: readonly Rule[], patternOf: (rule: Rule) => RegExp) {
+    this.#rules = rules
+    this.#found = new Float64Array(rules.length)
     const byLiteral = new Map<string, number[]>()
-    for (const [index, pattern] of patterns.entries()) {
-      const literals = literalsOf(pattern)
+    for (const [index, rule] of rules.entries()) {
+      const literals = literalsOf(patternOf(rule))
       if (literals === null) this.#always.push(index)
       for (const literal of literals ?? []) {
         if (literal === beyondAscii) this.#beyondAscii.push(index)
@@ -108,16 +110,16 @@ export class LiteralIndex {
     for (const literal of byLiteral.keys()) for (const { hash } of pieces(literal)) uses[hash] = (uses[hash] ?? 0) + 1
     for (const [literal, found] of byLiteral) {
       const { hash, end } = pieces(literal).reduce((a, b) => ((uses[b.hash] ?? 0) < (uses[a.hash] ?? 0) ? b : a))
-      this.#entries[hash] = [...(this.#entries[hash] ?? []), { literal, end, patterns: found }]
+      this.#entries[hash] = [...(this.#entries[hash] ?? []), { literal, end, rules: found }]
     }
   }
 
-  /** Indexes of the patterns that may match, rising. */
-  candidates(text: string): number[] {
+  /** Those that may match, in their order. */
+  candidates(text: string): Rule[] {
     const lower = text.toLowerCase()
     const byHash = this.#entries
-    const candidates = [...this.#always]
-    this.#texts++
+    const round = ++this.#texts
+    this.#mark(this.#always)
     let hash = 0
     let bits = 0
     for (let at = 0; at < lower.length; at++) {
@@ -126,20 +128,16 @@ export class LiteralIndex {
       hash = hashed(hash, code)
       const entries = byHash[hash]
       if (entries === undefined) continue
-      for (const { literal, end, patterns } of entries) {
-        if (lower.startsWith(literal, at + 1 - end)) this.#add(patterns, candidates)
+      for (const { literal, end, rules } of entries) {
+        if (lower.startsWith(literal, at + 1 - end)) this.#mark(rules)
       }
     }
-    if (bits >= beyondAscii.charCodeAt(0)) this.#add(this.#beyondAscii, candidates)
-    return candidates.sort((a, b) => a - b)
+    if (bits >= beyondAscii.charCodeAt(0)) this.#mark(this.#beyondAscii)
+    return this.#rules.filter((_, index) => this.#found[index] === round)
   }
 
-  #add(patterns: readonly number[], candidates: number[]): void {
-    for (const index of patterns) {
-      if (this.#found[index] === this.#texts) continue
-      this.#found[index] = this.#texts
-      candidates.push(index)
-    }
+  #mark(rules: readonly number[]): void {
+    for (const index of rules) this.#found[index] = this.#texts
   }
 }
 

@@ -92,7 +92,7 @@ export const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule
 )
 
 /** Most texts hold the words of few rules: the others are not tried. */
-const textIndex = new LiteralIndex(textRules.map(({ pattern }) => pattern))
+const textIndex = new LiteralIndex(textRules, ({ pattern }) => pattern)
 
 const rulesMax = 1_000
 const commandNames: readonly string[] = ['CONN', 'HELO', 'MAIL', 'RCPT', 'DATA']
@@ -158,7 +158,7 @@ const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
     isOfNotice: rule.notice ?? false,
   })),
 }))
-const receiverIndex = new LiteralIndex(receiverRules.map(({ host }) => host))
+const receiverIndex = new LiteralIndex(receiverRules, ({ host }) => host)
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
 /** Trying again with the same address will not help; an operator may say otherwise. */
@@ -244,12 +244,10 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   // The whole notice speaks of much; where a code tells enough, it is not asked.
   const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
   if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
-  for (const [which, each] of said.entries()) {
+  for (const [index, each] of said.entries()) {
     if (each === '') continue
     const text = closed(each)
-    for (const index of textIndex.candidates(each)) {
-      const rule = textRules[index]
-      if (rule === undefined) continue // It is not: the index is made of them.
+    for (const rule of textIndex.candidates(each)) {
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
       if (match === null) continue
@@ -261,7 +259,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
         : isDoubtful
           ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
           : rule.reason
-      return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: which }
+      return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
     }
   }
   if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
@@ -341,9 +339,8 @@ function findByReceiver(
   tried: ReasonOptions['tried'],
 ): FoundReason | null {
   const named = [host, ...said].join(' ')
-  for (const which of receiverIndex.candidates(named)) {
-    const receiver = receiverRules[which]
-    if (receiver?.host.test(named) !== true) continue
+  for (const receiver of receiverIndex.candidates(named)) {
+    if (!receiver.host.test(named)) continue
     const hasNotice = receiver.rules.some(({ isOfNotice }) => isOfNotice)
     // What such a rule is about, the notice says once for all of its recipients.
     for (const [index, text] of (hasNotice ? [...said, plain(all[2] ?? '')] : said).entries()) {

@@ -40,8 +40,7 @@ function readParts(sources: Sources): Dsn {
   if (parts.length === 0) {
     const range = flattened(bytes, root.bodyStart)
     if (range === null) return { reporter: '', recipients: [] }
-    const { reporter, recipients } = readDsn(bytes, range)
-    return { reporter, recipients: recipients.filter(({ address }) => address.includes('@')) }
+    return readStray(bytes, range)
   }
   const read = parts.map((part) => readPart(bytes, part))
   const known = new Set<string>()
@@ -57,11 +56,17 @@ function readParts(sources: Sources): Dsn {
   }
 }
 
+/** Fields of a report where they do not belong: only those that name an address are believed. */
+function readStray(bytes: Buffer, range: { readonly bodyStart: number; readonly end: number }): Dsn {
+  const { reporter, recipients } = readDsn(bytes, range)
+  return { reporter, recipients: recipients.filter(({ address }) => address.includes('@')) }
+}
+
 function readPart(bytes: Buffer, part: Part): Dsn {
   if (part.encoding !== 'base64' && part.encoding !== 'quoted-printable') {
     const dsn = readDsn(bytes, part)
     // Where the blank line is missing, the report's fields stand in the part's header.
-    return dsn.recipients.length > 0 ? dsn : readDsn(bytes, { bodyStart: part.start, end: part.bodyStart })
+    return dsn.recipients.length > 0 ? dsn : readStray(bytes, { bodyStart: part.start, end: part.bodyStart })
   }
   const decoded = decodeBody(bytes, part, noticeBytesMax)
   const { reporter, recipients } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
