@@ -1,4 +1,4 @@
-/** The service: how fast it works off a backlog of `mail.raw`, and what that costs it beside the broker. */
+/** The service: how fast its members work off a backlog of `mail.raw`, and what that costs them beside the broker. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openEmbeddedLog } from '#lib/log/embedded.ts'
@@ -39,29 +39,41 @@ async function fill(log: Log, messages: readonly Buffer[], count: number): Promi
 const ends = async (log: Log, topic: string): Promise<number> =>
   (await log.admin.offsets(topic)).reduce((sum, { end }) => sum + Number(end), 0)
 
-/** Starts the service over what waits; messages a second after the first eighth, when its code is compiled. */
+type Members = { readonly members: number; readonly threads: number }
+type Drained = { readonly rate: number; readonly cpu: number }
+
+/** Starts the service's members over what waits; messages a second after the first eighth, when their code is compiled. */
 async function drain(
   log: Log,
   count: number,
+  { members, threads }: Members,
   environment: Readonly<Record<string, string>>,
-): Promise<[number, number]> {
+): Promise<Drained> {
   const before = await ends(log, 'mail.classified')
-  const service = startMailweir(['classify'], { LOG_LEVEL: 'error', ...environment })
+  const running = Array.from({ length: members }, () =>
+    startMailweir(['classify'], { LOG_LEVEL: 'error', CLASSIFY_THREADS: `${threads}`, ...environment }),
+  )
+  const spent = (): number => running.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
   let from: { at: number; done: number; cpu: number } | null = null
   for (;;) {
     const done = (await ends(log, 'mail.classified')) - before
-    if (from === null && done >= count / 8) from = { at: performance.now(), done, cpu: cpuSeconds(service.pid) }
+    if (from === null && done >= count / 8) from = { at: performance.now(), done, cpu: spent() }
     if (from !== null && done >= count) {
       const rate = ((done - from.done) * 1000) / (performance.now() - from.at)
-      const cpu = ((cpuSeconds(service.pid) - from.cpu) * 1000) / (done - from.done)
-      await service.end('SIGTERM')
-      return [rate, cpu]
+      const cpu = ((spent() - from.cpu) * 1000) / (done - from.done)
+      for (const member of running) await member.end('SIGTERM')
+      return { rate, cpu }
     }
     await sleep(lookMs)
   }
 }
 
-export async function measureService(messages: readonly Buffer[], rounds: number): Promise<string> {
+/** @param core messages that the classifier alone does for a CPU-second, measured now */
+export async function measureService(
+  messages: readonly Buffer[],
+  rounds: number,
+  core: () => Promise<number>,
+): Promise<string> {
   const count = Number(process.env['BENCH_MESSAGES'] ?? 160_000)
   const folder = temporaryFolder()
   const embedded = openEmbeddedLog({
@@ -71,26 +83,36 @@ export async function measureService(messages: readonly Buffer[], rounds: number
   })
   const broker = await startBroker()
   const kafka = await openTestKafka(broker.brokers)
-  const rows: string[] = []
-  for (const [name, log, environment] of [
-    ['embedded log', embedded, { DATA_DIR: folder.path }],
-    ['Kafka on the same cores', kafka, { DATA_DIR: folder.path, KAFKA_BROKERS: broker.brokers }],
-  ] as const) {
-    await log.admin.ensureTopics(topicSpecs(partitions))
-    const found: Record<string, [number, number][]> = { 0: [], 1: [], 2: [] }
-    for (let round = 0; round < rounds; round++) {
-      for (const [threads, results] of Object.entries(found)) {
-        await fill(log, messages, count)
-        results.push(await drain(log, count, { ...environment, CLASSIFY_THREADS: threads }))
-      }
+  const onKafka = { log: kafka, environment: { DATA_DIR: folder.path, KAFKA_BROKERS: broker.brokers } }
+  const inProcess = { log: embedded, environment: { DATA_DIR: folder.path } }
+  const setups = [
+    { name: 'embedded log', ...inProcess, members: 1, threads: 0 },
+    { name: 'embedded log', ...inProcess, members: 1, threads: 2 },
+    { name: 'Kafka on the same cores', ...onKafka, members: 1, threads: 0 },
+    { name: 'Kafka on the same cores', ...onKafka, members: 1, threads: 2 },
+    { name: 'Kafka on the same cores', ...onKafka, members: 2, threads: 0 },
+  ].map((setup) => ({ ...setup, drained: [] as Drained[] }))
+  const cores: number[] = []
+  for (const { log } of [inProcess, onKafka]) await log.admin.ensureTopics(topicSpecs(partitions))
+  for (let round = 0; round < rounds; round++) {
+    for (const { log, environment, drained, ...members } of setups) {
+      cores.push(await core())
+      await fill(log, messages, count)
+      drained.push(await drain(log, count, members, environment))
     }
-    for (const [threads, results] of Object.entries(found)) {
-      const of = (which: 0 | 1): number => median(results.map((each) => each[which]))
-      rows.push(`| ${name} | ${threads} | ${of(0).toFixed(0)} | ${of(1).toFixed(3)} |`)
-    }
-    await log.close()
   }
+  for (const { log } of [inProcess, onKafka]) await log.close()
   await broker.stop()
   folder[Symbol.dispose]()
-  return `The service, a backlog of ${count} messages\n\n| log | CLASSIFY_THREADS | messages/s | CPU-s per 1,000 |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`
+  const rows = setups.map(({ name, members, threads, drained }) => {
+    const rate = median(drained.map((each) => each.rate))
+    const cpu = median(drained.map((each) => each.cpu))
+    return `| ${name} | ${members} | ${threads} | ${rate.toFixed(0)} | ${((100 * rate) / median(cores)).toFixed(0)} % | ${cpu.toFixed(3)} |`
+  })
+  return `The service, a backlog of ${count} messages; the classifier alone does ${median(cores).toFixed(0)} for a CPU-second in the same turns
+
+| log | members | CLASSIFY_THREADS | messages/s | of the classifier alone | CPU-s per 1,000 |
+| --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`
 }
