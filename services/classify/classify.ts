@@ -21,7 +21,7 @@ import { isDispositionPart, isRefusal, readReport } from './report.ts'
 import { evidenceMax, Sources } from './sources.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.7.0'
+export const classifierVersion = '0.8.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
@@ -96,7 +96,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   const report = readReport(sources)
   if (report !== null) {
     return {
-      ...blank(report.kind, report.variant, 0.98, report.evidence),
+      ...blank(report.kind, report.variant, report.isInWords ? 0.9 : 0.98, report.evidence),
       recipients: report.recipients,
       original: report.facts ?? {},
       reporter: report.facts?.['reporter'] ?? '',

@@ -18,12 +18,20 @@ export type Report = {
   readonly variant: string
   readonly recipients: readonly VerdictRecipient[]
   readonly evidence: readonly Evidence[]
+  /** No part or field says so, only what a person reads. */
+  readonly isInWords?: true
   /** What the report says in numbers. */
   readonly facts?: AggregateFacts
 }
 
 export function readReport(sources: Sources): Report | null {
-  return readFeedback(sources) ?? readDisposition(sources) ?? readAggregate(sources)
+  return (
+    readFeedback(sources) ??
+    readDisposition(sources) ??
+    readAggregate(sources) ??
+    readDispositionWords(sources) ??
+    readComplaintWords(sources)
+  )
 }
 
 function readFeedback(sources: Sources): Report | null {
@@ -101,6 +109,48 @@ function readDisposition(sources: Sources): Report | null {
     variant: 'mdn',
     recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
     evidence: [sources.at('kind', 'rfc8098:disposition-notification', part.start, part.end)],
+  }
+}
+
+/** How Outlook and Exchange begin the subject of a receipt, in their languages; behind it is the subject of what was read. */
+const receiptSubject =
+  /^(?:(?:not )?read|(?:un|nicht )?gelesen|(?:non )?lue?|(?:no )?le[íi]d[oa]|(?:non )?lett[oa]|(?:niet )?gelezen|(?:não )?lid[ao]|(?:o|inte )?läst|(?:ikke )?lest|(?:ikke )?læst|luettu|przeczytan[oe]|přečteno|elolvasva|citit|прочтено|прочитано|okundu|開封済み|已读|已讀|未读|未讀|읽음)\s?[:：]/iu
+const fieldStart = /^\s*\p{L}[\p{L} ]{0,20}[:：]/u
+const receiptWords =
+  /\bwas (?:read|displayed|deleted without being read)\b|\bwurde [^\n]{0,60}gelesen|a été (?:lu|supprimé sans)|(?:se ha|fue|ha sido) (?:le[íi]d|elimin)|è stato (?:letto|eliminato)|\b(?:is|werd) [^\n]{0,60}gelezen|foi (?:lid|exclu)|\blästes\b|\bble lest|\bblev læst|on luettu|został[ao]? [^\n]{0,60}(?:przeczytan|odczytan)|byl[ao]? [^\n]{0,60}přečten|a fost citit|прочита|прочтен|okundu|開封|已[^\n]{0,40}[读讀]|[读讀]取|읽(?:었|음)/iu
+
+/** A receipt whose report was lost on the way, or never written: it repeats the subject behind a field's name, and says what was done. */
+function readDispositionWords(sources: Sources): Report | null {
+  const subject = sources.header('subject').trim()
+  const begins = receiptSubject.exec(subject)?.[0]
+  if (begins === undefined) return null
+  const text = sources.notice().text.slice(0, 4_000)
+  const read = subject.slice(begins.length).trim()
+  const isRepeated = text.split('\n').some((line) => fieldStart.test(line) && line.includes(read))
+  const said = receiptWords.exec(text)?.[0]
+  if (!isRepeated || said === undefined) return null
+  const address = sources.sender()
+  return {
+    kind: 'report',
+    variant: 'mdn',
+    recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
+    evidence: [sources.field('kind', 'text:receipt', 'subject'), sources.find('kind', 'text:receipt', said)],
+    isInWords: true,
+  }
+}
+
+const complaintSubject =
+  /^\[spamcop \(|\b(?:spam|abuse|ube|uce)[ -](?:complaint|report)\b|\b(?:complaint|report)[^\n]{0,20}\b(?:spam|abuse|ube|uce)\b|^(?:fwd?: ?)?(?:spam|uce|ube) from\b|spam-?(?:beschwerde|meldung)|plainte[^\n]{0,20}spam|denuncia[^\n]{0,20}spam/i
+
+/** What SpamCop and people send to a host's abuse desk: a subject that says so, and the message that they complain of. */
+function readComplaintWords(sources: Sources): Report | null {
+  if (!complaintSubject.test(sources.header('subject')) || sources.returnedHeader('from') === '') return null
+  return {
+    kind: 'complaint',
+    variant: 'abuse',
+    recipients: unique(addressesOfReturned(sources)).map((address) => ({ ...nobody, address, reason: 'feedback' })),
+    evidence: [sources.field('kind', 'text:complaint', 'subject')],
+    isInWords: true,
   }
 }
 

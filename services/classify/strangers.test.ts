@@ -1,7 +1,21 @@
 /** Mail that only looks like something: what a kind must not be given for, and automatic replies in the languages of the world. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { classify } from './classify.ts'
+
+type Letters = {
+  /** A kind, and its variant where one is told. */
+  readonly is: string
+  readonly letters: readonly {
+    readonly from: string
+    readonly subject: string
+    readonly fields?: readonly string[]
+    readonly text: string
+  }[]
+}
+const written = JSON.parse(readFileSync(join(import.meta.dirname, 'golden', 'letters.json'), 'utf8')) as Letters[] // Ours.
 
 const mail = (from: string, subject: string, text: string, more = ''): Buffer =>
   Buffer.from(
@@ -70,6 +84,27 @@ describe('no bounce is', () => {
       [verdict.kind, verdict.recipients.map(({ address, reason }) => `${address} ${reason}`)],
       ['bounce', ['bob@x.example userunknown']],
     )
+  })
+})
+
+describe('what people and their programs write', () => {
+  for (const { is, letters } of written) {
+    it(`is ${is}`, () => {
+      const found = letters.map(({ from, subject, fields = [], text }) => {
+        const more = [...fields, 'Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: 8bit']
+        const verdict = classify(mail(from, subject, text, `${more.join('\r\n')}\r\n`))
+        return `${subject}: ${is.includes('/') ? `${verdict.kind}/${verdict.variant}` : verdict.kind}`
+      })
+      assert.deepEqual(
+        found,
+        letters.map(({ subject }) => `${subject}: ${is}`),
+      )
+    })
+  }
+
+  it('is no receipt where a newsletter is about reading', () => {
+    const text = 'Our book of the week: it was read by thousands.\r\nOrder now.'
+    assert.equal(classify(mail('shop@x.example', 'Read: ten books for winter', text)).kind, 'unknown')
   })
 })
 
