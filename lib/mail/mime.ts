@@ -199,13 +199,15 @@ export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: stri
 }
 
 const parametersMax = 100
+/** Where it goes on looking is set before each use: to make it anew for each field costs more than to use it. */
+const parameter = /;\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;\s]*)/g
 
 /**
  * A value with parameters: `text/plain; charset="utf-8"` (RFC 2045 section 5.1), continuations and charsets of RFC 2231 joined.
  * Names are in lower case, the value too.
  */
 export function parseParameters(text: string): { value: string; parameters: Record<string, string> } {
-  const unfolded = text.replace(/\r?\n/g, ' ')
+  const unfolded = text.includes('\n') ? text.replace(/\r?\n/g, ' ') : text
   const semicolon = unfolded.indexOf(';')
   const value = (semicolon < 0 ? unfolded : unfolded.slice(0, semicolon))
     .replace(/\([^()]*\)/g, '')
@@ -215,8 +217,8 @@ export function parseParameters(text: string): { value: string; parameters: Reco
   let count = 0
   if (semicolon < 0) return { value, parameters }
   const pieces = new Map<string, { index: number; text: string; encoded: boolean }[]>()
-  const pattern = /;\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;\s]*)/g
-  for (const match of unfolded.slice(semicolon).matchAll(pattern)) {
+  parameter.lastIndex = semicolon
+  for (let match = parameter.exec(unfolded); match !== null; match = parameter.exec(unfolded)) {
     const [, name = '', given = ''] = match
     const unquoted = given.startsWith('"') ? given.slice(1).replace(/"$/, '').replace(/\\(.)/g, '$1') : given
     // Most have neither pieces nor a charset; of two of a name the first holds.
