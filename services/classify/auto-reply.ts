@@ -3,6 +3,7 @@
  */
 import type { Evidence } from '#schemas/types.ts'
 import type { Sources } from './sources.ts'
+import { forwardPrefix, isReply, replyPrefix } from './subject.ts'
 
 /** The rule of those that only their words give away. */
 export const acknowledgement = 'text:acknowledgement'
@@ -19,7 +20,7 @@ const replyWords =
 const absenceWords =
   'out of (?:the )?office|ooo|(?:i am |i.m )?(?:currently )?(?:away|(?:on )?(?:annual|maternity|paternity|parental|sick|medical) leave|on (?:vacation|holiday|leave))(?: from[^:]{0,40})?|vacation|abwesen(?:heit(?:snotiz)?|d)|nicht im büro|urlaub|absen(?:t|ce)(?: du bureau)?|en vacances|fuera de (?:la )?oficina|ausente|de vacaciones|fuori ufficio|assente|in ferie|fora do escritório|ausência(?: temporária)?|afwezig(?:heid)?|niet op kantoor|frånvaro|fraværende|borta|poissa|nieobecn\\p{L}*|poza biurem|nepřítomn\\p{L}*|ofis dışında|нет на месте|в отпуске|отсутству\\p{L}*|不在|休假|外出|부재'
 const subjectPattern = new RegExp(
-  `^(?:(?:re|aw|sv|antw|tr|fw|fwd)\\s*:\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${replyWords}|(?:${absenceWords})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
+  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${replyWords}|(?:${absenceWords})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
   'iu',
 )
 /** What a responder thanks for: a person would quote what he answers. Words of a null reverse-path or of `Precedence: bulk` only. */
@@ -85,7 +86,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'text:subject', 'subject')
     else if (
       autoSubmitted.startsWith('auto-generated') &&
-      (sources.has('in-reply-to') || /^re:/i.test(sources.header('subject')))
+      (sources.has('in-reply-to') || isReply(sources.header('subject')))
     ) {
       evidence = sources.field('kind', 'rfc3834:auto-submitted', 'auto-submitted')
     } else if (

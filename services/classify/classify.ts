@@ -19,6 +19,7 @@ import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
 import { isDispositionPart, isRefusal, readReport } from './report.ts'
 import { evidenceMax, Sources } from './sources.ts'
+import { isReply } from './subject.ts'
 
 /** Changes with every change of what verdicts say. */
 export const classifierVersion = '0.8.0'
@@ -148,11 +149,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
       recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
     }
   }
-  if (
-    sources.has('in-reply-to') ||
-    sources.has('references') ||
-    /^(?:re|aw|sv|rv|antw|回复|返信)\s*:/i.test(sources.header('subject'))
-  ) {
+  if (sources.has('in-reply-to') || sources.has('references') || isReply(sources.header('subject'))) {
     const name = ['in-reply-to', 'references', 'subject'].find((field) => sources.has(field)) ?? 'subject'
     return blank('reply', 'person', 0.8, [sources.field('kind', `field:${name}`, name)])
   }
@@ -246,7 +243,6 @@ const noticePattern =
 const technicalPattern =
   /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota|メール|アドレス|エラー|存在))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|\brcpt to:\s{0,20}<?[^\s@]{1,64}@|(?:following|these) (?:recipient|user|address|mailbox)[^\n]{0,60}:|not a member of (?:this|the) mailing list|delivered to:?[^\S\n]{0,20}\r?\n[^\S\n]{0,20}<?[^\s@]{1,64}@\S|\S@[\w.-]{1,255}[^\n\w][^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
 
-const answerPattern = /^(?:re|aw|sv|antw)\s*:/i
 /** What some systems put behind the subject of the message that they answer. */
 const undeliveredPattern =
   /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
@@ -269,7 +265,7 @@ function bounceByWords(sources: Sources): Evidence | null {
   // A shop speaks of deliveries, too, and people ask about bounces: without a daemon it takes a reply or a returned message.
   const isAnswer =
     sources.has('in-reply-to') ||
-    (answerPattern.test(sources.header('subject')) && !undeliveredPattern.test(sources.header('subject')))
+    (isReply(sources.header('subject')) && !undeliveredPattern.test(sources.header('subject')))
   const isTechnical = sources.returned() !== null || technicalPattern.test(notice)
   if (saysSubject && saysText && isTechnical && !isAnswer) return sources.field('kind', 'text:subject', 'subject')
   if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')

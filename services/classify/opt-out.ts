@@ -5,12 +5,13 @@
 import type { Evidence } from '#schemas/types.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
+import { forwardPrefix, replyPrefix } from './subject.ts'
 
 const courtesy = `(?:(?:${rules.courtesy})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
 const commands = rules.languages.map(({ command }) => command).join('|')
 /** All that a line says, but for courtesies. */
 const commandPattern = new RegExp(
-  `^(?:(?:re|aw|sv|antw|vs|odp|ynt|rif|fwd?)\\s*:\\s*)*${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`,
+  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*)*${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`,
   'iu',
 )
 const requestPatterns = rules.languages.map(({ request }) => new RegExp(request, 'iu'))

@@ -1,0 +1,13 @@
+/** What mail programs put in front of the subject that they answer or pass on, in their languages. Patterns, to be read without case and with "u". */
+
+/** Of a reply: Outlook and Thunderbird by language, beside "Re", which all know (RFC 5322, section 3.6.5). */
+export const replyPrefix =
+  '(?:re|r|aw|antw(?:oord|ort)?|sv|vs|odp|ynt|rif|res|vá|bls|απ|σχετ|отв|ответ|на|回复|回覆|答复|答覆|返信|回信|답장|회신|رد|תגובה|השב)(?:\\[\\d{1,3}\\])?\\s*[:：]'
+
+/** Of a message that was passed on. */
+export const forwardPrefix =
+  '(?:fwd?|fw|tr|rv|wg|wl|vb|vl|i|enc|doorst|pd|ilt|továbbítás|trs|tlb|πρθ|пересл|转发|轉寄|転送|전달)\\s*[:：]'
+
+const reply = new RegExp(`^${replyPrefix}`, 'iu')
+
+export const isReply = (subject: string): boolean => reply.test(subject)
