@@ -11,44 +11,78 @@ export type Absence = {
   readonly newAddress?: string
 }
 
-const monthNames: readonly (readonly string[])[] = [
-  ['jan', 'januar', 'januari', 'janvier', 'enero', 'gennaio', 'janeiro', 'января', 'styczni', 'ocak', 'tammikuu'],
-  ['feb', 'februar', 'februari', 'février', 'fevrier', 'febrero', 'febbraio', 'fevereiro', 'февраля', 'lut', 'şubat'],
-  ['mar', 'märz', 'maerz', 'maart', 'mars', 'marzo', 'março', 'марта', 'marca', 'mart'],
-  ['apr', 'april', 'avril', 'abril', 'aprile', 'апреля', 'kwietnia', 'nisan'],
-  ['may', 'mai', 'mei', 'maj', 'mayo', 'maggio', 'maio', 'мая', 'mayıs'],
-  ['jun', 'juni', 'juin', 'junio', 'giugno', 'junho', 'июня', 'czerwca', 'haziran'],
-  ['jul', 'juli', 'juillet', 'julio', 'luglio', 'julho', 'июля', 'lipca', 'temmuz'],
-  ['aug', 'august', 'augustus', 'augusti', 'août', 'aout', 'agosto', 'августа', 'sierpnia', 'ağustos'],
-  ['sep', 'sept', 'september', 'septembre', 'septiembre', 'settembre', 'setembro', 'сентября', 'września', 'eylül'],
-  ['oct', 'okt', 'oktober', 'octobre', 'octubre', 'ottobre', 'outubro', 'октября', 'października', 'ekim'],
-  ['nov', 'november', 'novembre', 'noviembre', 'novembro', 'ноября', 'listopada', 'kasım'],
+/** Whose names of months are known: ICU has them (CLDR), as they stand beside a day and alone; also without their accents. */
+const languages =
+  'en en-GB de de-AT fr es it pt nl sv da nb fi pl cs sk hu ro bg tr el ru uk ar he th id et lv lt'.split(' ')
+let monthNames: ReadonlyMap<string, number> | null = null
+
+function readMonths(): ReadonlyMap<string, number> {
+  const names = new Map<string, number>()
+  for (const language of languages) {
+    for (const form of [
+      { month: 'long', day: 'numeric' },
+      { month: 'short', day: 'numeric' },
+      { month: 'long' },
+    ] as const) {
+      const format = new Intl.DateTimeFormat(language, { ...form, timeZone: 'UTC', calendar: 'gregory' })
+      for (let month = 1; month <= 12; month++) {
+        const parts = format.formatToParts(Date.UTC(2026, month - 1, 15))
+        const name = nameOf(parts.find(({ type }) => type === 'month')?.value ?? '')
+        for (const spelling of [name, name.normalize('NFD').replace(/\p{M}/gu, ''), name.replace('ä', 'ae')])
+          if (spelling.length >= 3 && !names.has(spelling)) names.set(spelling, month)
+      }
+    }
+  }
+  return names
+}
+
+const nameOf = (word: string): string => word.toLowerCase().replace(/\.$/, '')
+
+function monthOf(word: string | undefined): number | null {
+  monthNames ??= readMonths()
+  const name = nameOf(word ?? '')
+  // In Hebrew "in" is part of the word.
+  return monthNames.get(name) ?? monthNames.get(name.replace(/^ב/, '')) ?? null
+}
+
+/** Words in front of the day until which, or on which again. */
+const until =
+  /(?<![\p{L}\p{M}])(?:until|till|through|thru|back (?:on|in the office)?|return(?:ing)?(?: to the office)?|ends? on|up to|to(?= (?:the )?\d)|bis|zurück|wieder (?:im büro|erreichbar|da)|tot(?: en met)?|t\/m|terug|jusqu.au|au(?= \d)|retour|de retour|hasta|al(?= \d)|regres\w*|vuelv\w*|fino al|rientr\w*|até|a(?= \d{1,2} de\b)|regress\w*|retorn\w*|til|tillbaka|till och med|åter|tilbage|tilbake|palaan|takaisin|do(?: dnia)?|wracam|vrátím se|până|revin|μέχρι|έως|ως|επιστρέφω|sampai|hingga|kembali|kuni|līdz|iki)(?![\p{L}\p{M}])|(?<!\p{L})(?:до|вернусь|повернусь|по)(?!\p{L})|(?<!\p{L})(?:حتى|إلى|עד)(?!\p{L})|đến|จนถึง|ถึง|至|到(?!办公|辦公|公司)/giu
+/** Words behind it. */
+const untilThen =
+  /まで|까지|(?<=[\p{L}\d])-ig(?!\p{L})|(?<!\p{L})(?:asti|saakka|kadar|dek)(?!\p{L})|(?:返回|回到|回来|回來|より|復帰|出社|복귀)/giu
+
+type Read = (groups: readonly (string | undefined)[]) => readonly [string | undefined, number | null, number]
+/** Forms of a date, the surest first, each with how its year, month and day are read. */
+const forms: readonly (readonly [RegExp, Read])[] = [
+  [/\b(20\d\d)-(\d{1,2})-(\d{1,2})\b/g, ([year, month, day]) => [year, Number(month), Number(day)]],
   [
-    'dec',
-    'dez',
-    'dezember',
-    'december',
-    'décembre',
-    'decembre',
-    'diciembre',
-    'dicembre',
-    'dezembro',
-    'декабря',
-    'grudnia',
-    'aralık',
+    // Of a span the second day may go without its month.
+    /(?:(20\d\d)\s*[年년]\s*)?(\d{1,2})\s*[月월]\s*(?:\d{1,2}\s*[日일]?\s*(?:から|부터|〜|～|~|-|至|到|－|–)\s*)?(\d{1,2})\s*[日일]/gu,
+    ([year, month, day]) => [year, Number(month), Number(day)],
+  ],
+  [/\b(\d{1,2})\.\s?(\d{1,2})\.(?:\s?(20\d\d|\d\d)\b)?/g, ([day, month, year]) => [year, Number(month), Number(day)]],
+  [
+    /(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.|er|º)?(?: de| of)?\s+([\p{L}\p{M}]{3,}(?:\.\p{L}\.?)?)\.?,?(?: de)?(?:\s+(20\d\d))?/gu,
+    ([day, month, year]) => [year, monthOf(month), Number(day)],
+  ],
+  [
+    /(?<!\d)(\d{1,2}) tháng (\d{1,2})(?:(?: năm|,)? (20\d\d))?/gu,
+    ([day, month, year]) => [year, Number(month), Number(day)],
+  ],
+  [
+    /([\p{L}\p{M}]{3,})\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(20\d\d))?(?!\d)/gu,
+    ([month, day, year]) => [year, monthOf(month), Number(day)],
+  ],
+  [
+    /\b(\d{1,2})[/-](\d{1,2})(?:[/-](20\d\d|\d\d))?\b/g,
+    // Which is the month, only a number above twelve tells.
+    ([one, two, year]) =>
+      Number(one) > 12 ? [year, Number(two), Number(one)] : [year, Number(two) > 12 ? Number(one) : null, Number(two)],
   ],
 ]
 
-const until =
-  /(?<!\p{L})(?:until|till|through|thru|back (?:on|in the office)?|return(?:ing)?(?: to the office)?|ends? on|up to|bis|zurück|wieder (?:im büro|erreichbar|da)|tot(?: en met)?|terug|jusqu.au|retour|de retour|hasta|regres\w*|vuelv\w*|fino al|rientr\w*|até|regress\w*|retorn\w*|til|tillbaka|till och med|tilbage|tilbake|do dnia|wracam|kadar)(?!\p{L})|(?<!\p{L})(?:до|вернусь|по)(?!\p{L})|まで|より|至|까지/giu
-const iso = /\b(20\d\d)-(\d{1,2})-(\d{1,2})\b/
-const eastAsian = /(?:(20\d\d)\s*[年년]\s*)?(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]/u
-const dotted = /\b(\d{1,2})\.\s?(\d{1,2})\.(?:\s?(20\d\d|\d\d)\b)?/
-const slashed = /\b(\d{1,2})[/-](\d{1,2})(?:[/-](20\d\d|\d\d))?\b/
-const dayMonth = /\b(\d{1,2})(?:st|nd|rd|th|\.|er|º)?(?: de| of)?\s+(\p{L}{3,})\.?,?(?: de)?(?:\s+(20\d\d))?/u
-const monthDay = /(\p{L}{3,})\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(20\d\d))?\b/u
-
-/** Letters behind the word in which its date stands. */
+/** Letters from the word in which its date stands. */
 const reach = 60
 const textMax = 4_000
 
@@ -60,53 +94,38 @@ export function readAbsence(text: string, sentAt: number, isMoved: boolean, own:
   const words = text.slice(0, textMax)
   const isKnown = (address: string): boolean => own.includes(address.toLowerCase())
   const newAddress = isMoved ? findNewAddress(words, isKnown) || onlyAddress(words, isKnown) : ''
-  let found: string | null = null
-  for (const match of words.matchAll(until)) {
-    const at = match.index + match[0].length
-    // Where the word stands behind the date (まで), the date is in front of it.
-    const around = /[^\p{ASCII}]/u.test(match[0])
-      ? words.slice(Math.max(0, match.index - reach), at + reach)
-      : words.slice(at, at + reach)
-    found = dateIn(around, sentAt)
-    if (found !== null) break
+  const end = endOf(words, sentAt)
+  return { ...(end === null ? {} : { until: end }), ...(newAddress === '' ? {} : { newAddress }) }
+}
+
+function endOf(words: string, sentAt: number): string | null {
+  for (const match of words.matchAll(untilThen)) {
+    const date = datesIn(words.slice(Math.max(0, match.index - reach), match.index), sentAt).at(-1)
+    if (date !== undefined) return date
   }
-  return { ...(found === null ? {} : { until: found }), ...(newAddress === '' ? {} : { newAddress }) }
+  for (const match of words.matchAll(until)) {
+    const from = match.index + match[0].length
+    const [date] = datesIn(words.slice(from, from + reach), sentAt)
+    if (date !== undefined) return date
+  }
+  return null
 }
 
-function dateIn(text: string, sentAt: number): string | null {
-  const isoMatch = iso.exec(text)
-  if (isoMatch !== null) return dateOf(isoMatch[1], Number(isoMatch[2]), Number(isoMatch[3]), sentAt)
-  const asian = eastAsian.exec(text)
-  if (asian !== null) return dateOf(asian[1], Number(asian[2]), Number(asian[3]), sentAt)
-  const dots = dotted.exec(text)
-  if (dots !== null) return dateOf(dots[3], Number(dots[2]), Number(dots[1]), sentAt)
-  const named = dayMonth.exec(text)
-  const month = monthOf(named?.[2])
-  if (named !== null && month !== null) return dateOf(named[3], month, Number(named[1]), sentAt)
-  const american = monthDay.exec(text)
-  const first = monthOf(american?.[1])
-  if (american !== null && first !== null) return dateOf(american[3], first, Number(american[2]), sentAt)
-  const slashes = slashed.exec(text)
-  if (slashes === null) return null
-  const [one, two] = [Number(slashes[1]), Number(slashes[2])]
-  if (one > 12) return dateOf(slashes[3], two, one, sentAt)
-  return two > 12 ? dateOf(slashes[3], one, two, sentAt) : null
+/** In the order of the text. */
+function datesIn(text: string, sentAt: number): string[] {
+  const found: { readonly at: number; readonly end: number; readonly date: string }[] = []
+  for (const [form, read] of forms) {
+    for (const match of text.matchAll(form)) {
+      const [at, end] = [match.index, match.index + match[0].length]
+      const date = dateOf(...read(match.slice(1)), sentAt)
+      if (date !== null && !found.some((known) => at < known.end && known.at < end)) found.push({ at, end, date })
+    }
+  }
+  return found.sort((a, b) => a.at - b.at).map(({ date }) => date)
 }
 
-/** English months in full, by what follows their short form. */
-const englishEnding = /^(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)$/
-
-function monthOf(word: string | undefined): number | null {
-  const lower = (word ?? '').toLowerCase()
-  if (lower.length < 3) return null
-  const index = monthNames.findIndex(
-    (names) => names.includes(lower) || (names.includes(lower.slice(0, 3)) && englishEnding.test(lower.slice(3))),
-  )
-  return index < 0 ? null : index + 1
-}
-
-function dateOf(year: string | undefined, month: number, day: number, sentAt: number): string | null {
-  if (month < 1 || month > 12 || day < 1 || day > 31) return null
+function dateOf(year: string | undefined, month: number | null, day: number, sentAt: number): string | null {
+  if (month === null || month < 1 || month > 12 || day < 1 || day > 31) return null
   const two = (number: number): string => String(number).padStart(2, '0')
   const given = year === undefined ? null : Number(year.length === 2 ? `20${year}` : year)
   if (given !== null) return `${given}-${two(month)}-${two(day)}`
