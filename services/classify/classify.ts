@@ -120,8 +120,8 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   // Some mark their bounces as automatic replies; those of people do not quote a code.
   const isNotice =
     byWords !== null &&
-    subjectPattern.test(sources.header('subject')) &&
-    technicalPattern.test(sources.notice().text.slice(0, 8_000))
+    (byWords.rule === listRefusal ||
+      (subjectPattern.test(sources.header('subject')) && technicalPattern.test(sources.notice().text.slice(0, 8_000))))
   const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
   if (autoReply !== null && (byWords === null || autoReply.evidence.rule !== acknowledgement)) {
     const address = findAddress(sources.header('from'))
@@ -240,6 +240,10 @@ const subjectPattern =
 const noticePattern =
   /could not be delivered|could not be sent\b|non-deliverable|delivery of the (?:e-?mail|message) was stopped|considered unsolicited bulk|found to contain an invalid header|will not have been delivered|(?:message|e-?mail) (?:you sent )?(?:to \S{1,320} )?(?:was|has been) (?:blocked|stopped|quarantined)|(?:has |have )?stopped the following (?:e-?mail|message)|(?:content|virus) ?-?(?:checker|detector|scanner|filter)[^\n]{0,40}(?:found|detected|triggered)|(?:antivirus|virus ?scan\w*)[^\n]{0,40} (?:found|detected)|contains? a banned|detected sensitive content|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|invalid user address|trouble delivering|not a member of this mailing list|user unknown|no such (?:user|recipient|mailbox|account|address)|unknown (?:\S{1,20} )?(?:user|recipient|address(?:ee)?|account)|(?:not|isn.t) a (?:valid|known|current) (?:user|mailbox|recipient|address|account|e-?mail)|(?:does not|doesn.t|no longer) have an? (?:\S+ )?(?:account|mailbox)|not known (?:at|on) this|addressee unknown|did(?: not|n.t) reach|(?:message|mail) (?:has |was )?bounced|mailbox (?:is )?(?:full|unavailable|not found|disabled|inactive|closed)|account (?:is |has been |was )?(?:disabled|closed|suspended|deactivated|inactive)|over (?:its |their |the )?quota|quota exceeded|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnten? nicht (?:\p{L}+ )?(?:zugestellt|ausgeliefert)|zustellung[^\n]{0,40}fehlgeschlagen|échec de la remise|n.a pas été remis|error de entrega|recapito non riuscito|bezorgen[^\n]{0,60}mislukt|falha na entrega|dostarczanie[^\n]{0,80}nie powiodło|nie (?:została|zostala) dostarczon|gick inte att leverera|kunne ikke leveres|levering[^\n]{0,60}mislykke|toimitus[^\n]{0,60}epäonnistu|doručení[^\n]{0,60}nezdařilo|nepodařilo doručit|kézbesít[^\n]{0,60}(?:sikertelen|nem)|не (?:удается|удалось|может быть) (?:выполнить доставку|достав)|teslim(?:at)?[^\n]{0,40}(?:başarısız|edilemedi)|未能(?:传递|送达)|未能傳遞|无法送达|被退回|전송되지 (?:않|못)|배달되지 (?:않|못)|(?:전송|발송|배달)에? ?실패|a[úu]n no se ha entregado|ainda não foi entregue|noch nicht zugestellt|n.a pas encore été (?:remis|livré|distribué)|non è (?:ancora )?stato (?:ancora )?(?:consegnato|recapitato)|nog niet (?:bezorgd|afgeleverd)|(?:mensaje|mensagem|message|messaggio|nachricht|bericht|wiadomość|zpráv|сообщени|письм)[^.\n]{0,60}(?:retrasad|atrasad|retardé|in ritardo|verzögert|vertraagd|opóźnion|zpožděn|задерж)|livrarea[^\n]{0,60}eșuat|không (?:thể )?(?:gửi|chuyển)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
 
+/** What Mailman, LISTSERV, Majordomo, Sympa, ezmlm and hosts of groups say of mail that a list does not take. */
+const listRefusalPattern =
+  /\brequest to mailing list .{1,200} rejected\b|\bposting of your message[^.]{0,300} rejected\b|\byour message to .{1,320} (?:was|has been) (?:automatically )?(?:rejected|refused|not posted)\b|\brejected posting to\b|\bnot (?:allowed|permitted|authorized|authorised) to (?:post|send mail|send this message)\b[^.]{0,60}\b(?:list|group|reason)\b|\bonly (?:subscribers|members) (?:may|can|are allowed to) post\b|^bounce \S{1,320}@\S{1,255}:/i
+
 const technicalPattern =
   /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota|メール|アドレス|エラー|存在))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|\brcpt to:\s{0,20}<?[^\s@]{1,64}@|(?:following|these) (?:recipient|user|address|mailbox)[^\n]{0,60}:|not a member of (?:this|the) mailing list|delivered to:?[^\S\n]{0,20}\r?\n[^\S\n]{0,20}<?[^\s@]{1,64}@\S|\S@[\w.-]{1,255}[^\n\w][^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
 
@@ -247,10 +251,15 @@ const technicalPattern =
 const undeliveredPattern =
   /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
 
+/** The rule by which a list's refusal is known: also where it is marked as automatic. */
+const listRefusal = 'text:list-refusal'
+
 /** Bounces in words: a daemon that says so, or a subject and a text that do. */
 function bounceByWords(sources: Sources): Evidence | null {
   const from = `${sources.header('from')} ${sources.header('return-path') === '<>' ? 'null' : ''}`
   const isDaemon = daemonPattern.test(from)
+  const refusal = listRefusalPattern.exec(`${sources.header('subject')}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
+  if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
   const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
   const saysSubject = subjectPattern.test(sources.header('subject'))
   const notice = sources.notice().text.slice(0, 8_000)

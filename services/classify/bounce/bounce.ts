@@ -340,11 +340,28 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
 
 /** Addresses of offices, not of recipients. */
 const isOffice = (address: string): boolean =>
-  /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address)
+  /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address) ||
+  listOffice.test(address)
+
+/** Whom to write to about a list; without what stands around its name it is the list (Mailman, ezmlm, Sympa; LISTSERV and Majordomo). */
+const listOffice = /^(?:owner-([^@]{1,64})|([^@]{1,64})-(?:owner|request|bounces))(@[\w.-]{1,255})$/i
+
+/** The list that speaks of itself; empty: none does. */
+function listOf(sources: Sources, notice: string): string {
+  const offices = [
+    findAddress(sources.header('from')),
+    ...(notice.slice(0, 4_000).match(/[\w.+-]{1,64}@[\w.-]{1,255}\b/g) ?? []),
+  ]
+  for (const office of offices) {
+    const [, behind, before, domain] = listOffice.exec(office) ?? []
+    if (domain !== undefined) return `${behind ?? before}${domain}`
+  }
+  return ''
+}
 
 /**
  * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), a
- * returned message to one person, the only address in the notice, or the subject, names the one whom it did not reach.
+ * returned message to one person, the only address in the notice, the subject, or the list whose office speaks, is the one whom it did not reach.
  */
 function lastResort(
   sources: Sources,
@@ -365,6 +382,9 @@ function lastResort(
   if (only !== '') {
     return addresses.length === 0 || addresses.some((one) => one.toLowerCase() === only.toLowerCase()) ? [only] : []
   }
+  if (addresses.length > 0) return []
   const named = findAddress(sources.header('subject'))
-  return addresses.length > 0 || named === '' || isStranger(named) ? [] : [named]
+  if (named !== '' && !isStranger(named)) return [named]
+  const list = listOf(sources, notice)
+  return list === '' || isStranger(list) ? [] : [list]
 }
