@@ -54,9 +54,12 @@ export function examine(
 ): { readonly verdict: Verdict; readonly subject: string } {
   let subject = ''
   try {
-    const sources = new Sources(bytes, envelope)
-    subject = sources.header('subject').slice(0, 200)
-    const facts = readAddresses(ourAddresses(sources), options.addressPatterns ?? [])
+    const outer = new Sources(bytes, envelope)
+    subject = outer.header('subject').slice(0, 200)
+    const passedOn = attachedBounce(outer)
+    const sources = passedOn ?? outer
+    const ours = [outer, ...(passedOn === null ? [] : [passedOn])].flatMap(ourAddresses)
+    const facts = readAddresses(ours, options.addressPatterns ?? [])
     const verdict = decide(sources, options, facts)
     return {
       verdict: bounded({
@@ -240,6 +243,26 @@ const subjectPattern =
 const noticePattern =
   /could not be delivered|could not be sent\b|non-deliverable|delivery of the (?:e-?mail|message) was stopped|considered unsolicited bulk|found to contain an invalid header|will not have been delivered|(?:message|e-?mail) (?:you sent )?(?:to \S{1,320} )?(?:was|has been) (?:blocked|stopped|quarantined)|(?:has |have )?stopped the following (?:e-?mail|message)|(?:content|virus) ?-?(?:checker|detector|scanner|filter)[^\n]{0,40}(?:found|detected|triggered)|(?:antivirus|virus ?scan\w*)[^\n]{0,40} (?:found|detected)|contains? a banned|detected sensitive content|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|invalid user address|trouble delivering|not a member of this mailing list|user unknown|no such (?:user|recipient|mailbox|account|address)|unknown (?:\S{1,20} )?(?:user|recipient|address(?:ee)?|account)|(?:not|isn.t) a (?:valid|known|current) (?:user|mailbox|recipient|address|account|e-?mail)|(?:does not|doesn.t|no longer) have an? (?:\S+ )?(?:account|mailbox)|not known (?:at|on) this|addressee unknown|did(?: not|n.t) reach|(?:message|mail) (?:has |was )?bounced|mailbox (?:is )?(?:full|unavailable|not found|disabled|inactive|closed)|account (?:is |has been |was )?(?:disabled|closed|suspended|deactivated|inactive)|over (?:its |their |the )?quota|quota exceeded|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnten? nicht (?:\p{L}+ )?(?:zugestellt|ausgeliefert)|zustellung[^\n]{0,40}fehlgeschlagen|échec de la remise|n.a pas été remis|error de entrega|recapito non riuscito|bezorgen[^\n]{0,60}mislukt|falha na entrega|dostarczanie[^\n]{0,80}nie powiodło|nie (?:została|zostala) dostarczon|gick inte att leverera|kunne ikke leveres|levering[^\n]{0,60}mislykke|toimitus[^\n]{0,60}epäonnistu|doručení[^\n]{0,60}nezdařilo|nepodařilo doručit|kézbesít[^\n]{0,60}(?:sikertelen|nem)|не (?:удается|удалось|может быть) (?:выполнить доставку|достав)|teslim(?:at)?[^\n]{0,40}(?:başarısız|edilemedi)|未能(?:传递|送达)|未能傳遞|无法送达|被退回|전송되지 (?:않|못)|배달되지 (?:않|못)|(?:전송|발송|배달)에? ?실패|a[úu]n no se ha entregado|ainda não foi entregue|noch nicht zugestellt|n.a pas encore été (?:remis|livré|distribué)|non è (?:ancora )?stato (?:ancora )?(?:consegnato|recapitato)|nog niet (?:bezorgd|afgeleverd)|(?:mensaje|mensagem|message|messaggio|nachricht|bericht|wiadomość|zpráv|сообщени|письм)[^.\n]{0,60}(?:retrasad|atrasad|retardé|in ritardo|verzögert|vertraagd|opóźnion|zpožděn|задерж)|livrarea[^\n]{0,60}eșuat|không (?:thể )?(?:gửi|chuyển)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
 
+/** The bounce that a person attaches to a message of his own; null: there is none. */
+function attachedBounce(outer: Sources): Sources | null {
+  if (outer.root.children.length === 0 || outer.root.type === 'multipart/report' || outer.has('list-id')) return null
+  const attached = outer.parts().find(({ type, children }) => type === 'message/rfc822' && children.length > 0)
+  const [root] = attached?.children ?? []
+  if (attached === undefined || root === undefined || isFromDaemon(outer)) return null
+  const status = outer.parts().find(isStatusPart)
+  if (status !== undefined && (status.start < attached.start || status.end > attached.end)) return null
+  const inner = new Sources(outer.bytes, null, root)
+  return readNotification(inner) !== null || bounceByForm(inner) !== null || bounceByWords(inner) !== null
+    ? inner
+    : null
+}
+
+const isFromDaemon = (sources: Sources): boolean =>
+  isNullPath(sources) || daemonPattern.test(sources.header('from')) || sources.has('x-failed-recipients')
+
+const isNullPath = (sources: Sources): boolean =>
+  sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+
 /** What Mailman, LISTSERV, Majordomo, Sympa, ezmlm and hosts of groups say of mail that a list does not take. */
 const listRefusalPattern =
   /\brequest to mailing list .{1,200} rejected\b|\bposting of your message[^.]{0,300} rejected\b|\byour message to .{1,320} (?:was|has been) (?:automatically )?(?:rejected|refused|not posted)\b|\brejected posting to\b|\bnot (?:allowed|permitted|authorized|authorised) to (?:post|send mail|send this message)\b[^.]{0,60}\b(?:list|group|reason)\b|\bonly (?:subscribers|members) (?:may|can|are allowed to) post\b|^bounce \S{1,320}@\S{1,255}:/i
@@ -260,7 +283,7 @@ function bounceByWords(sources: Sources): Evidence | null {
   const isDaemon = daemonPattern.test(from)
   const refusal = listRefusalPattern.exec(`${sources.header('subject')}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
   if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
-  const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+  const nullPath = isNullPath(sources)
   const saysSubject = subjectPattern.test(sources.header('subject'))
   const notice = sources.notice().text.slice(0, 8_000)
   const saysText = noticePattern.test(notice)

@@ -29,9 +29,10 @@ export class Sources {
   readonly #headers = new Map<string, string>()
   readonly #returnedHeaders = new Map<string, string>()
 
-  constructor(bytes: Buffer, envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null) {
+  /** @param root of a message that is part of these bytes; absent: they are one */
+  constructor(bytes: Buffer, envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null, root?: Part) {
     this.bytes = bytes
-    this.root = parseMime(bytes, headersMax)
+    this.root = root ?? parseMime(bytes, headersMax)
     this.envelope = envelope
     this.#returnedBytes = bytes
   }

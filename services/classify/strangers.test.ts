@@ -87,6 +87,31 @@ describe('no bounce is', () => {
   })
 })
 
+describe('what a person attaches', () => {
+  const attached = (from: string, more = '') =>
+    `From: ${from}\r\nTo: news@corp.example\r\nSubject: Undelivered Mail Returned to Sender\r\nMessage-ID: <inner@x.example>\r\n\r\n<bob@x.example>: 550 5.1.1 user unknown\r\n\r\nReceived: by mx.example\r\nFrom: news@corp.example\r\nTo: bob@x.example\r\nSubject: March\r\nMessage-ID: <march@corp.example>\r\n${more}`
+  const wrapped = (inner: string, fields = '') =>
+    classify(
+      Buffer.from(
+        `From: Jane <jane@dom.example>\r\nTo: desk@corp.example\r\nSubject: Fwd: look\r\n${fields}Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nlook\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${inner}\r\n--b--\r\n`,
+      ),
+    )
+
+  it('is a bounce where it is one, of the message that came back', () => {
+    const verdict = wrapped(attached('MAILER-DAEMON@x.example'))
+    assert.deepEqual(
+      [verdict.kind, verdict.recipients.map(({ address }) => address), verdict.original['messageId']],
+      ['bounce', ['bob@x.example'], '<march@corp.example>'],
+    )
+  })
+
+  it('is none where it is something else, and where a list sends a digest', () => {
+    const news = 'From: News <news@corp.example>\r\nTo: bob@x.example\r\nSubject: March\r\n\r\nHello\r\n'
+    assert.equal(wrapped(news).kind, 'unknown')
+    assert.equal(wrapped(attached('MAILER-DAEMON@x.example'), 'List-Id: <l.x.example>\r\n').kind, 'unknown')
+  })
+})
+
 describe('what people and their programs write', () => {
   for (const { is, letters } of written) {
     it(`is ${is}`, () => {
