@@ -35,6 +35,17 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     multipart(
       times(2_000, () => `--b\r\nContent-Type: text/html\r\n\r\n${'some <b>user</b> text\r\n'.repeat(900)}\r\n`),
     ),
+  'a page of comments that never end': () =>
+    multipart(`--b\r\nContent-Type: text/html\r\n\r\n${'<!--'.repeat(65_000)}\r\n`),
+  'a page of styles that never end': () =>
+    multipart(`--b\r\nContent-Type: text/html\r\n\r\n${'<style>'.repeat(37_000)}\r\n`),
+  'a page of tags that never end': () => multipart(`--b\r\nContent-Type: text/html\r\n\r\n${'<a '.repeat(87_000)}\r\n`),
+  'a page as deep as it is long': () =>
+    multipart(`--b\r\nContent-Type: text/html\r\n\r\n${'<i>'.repeat(43_000)}${'</b>'.repeat(32_000)}\r\n`),
+  'a bounce of two thousand parts that a person attaches': () =>
+    Buffer.from(
+      `From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${header}Content-Type: multipart/mixed; boundary=i\r\n\r\n${times(2_000, () => `--i\r\n\r\n${body.slice(0, 20_000)}\r\n`)}`,
+    ),
   'a report of nothing': () =>
     multipart(`--b\r\nContent-Type: message/delivery-status\r\n\r\n${'x\r\n'.repeat(12_000_000)}`),
   'a report of a thousand recipients, each with a page of reply': () =>

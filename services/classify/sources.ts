@@ -1,6 +1,8 @@
 /**
  * A message as the classifier looks at it: parsed once, its notice and what it returns found once, evidence by byte range.
  */
+
+import { htmlToText } from '#lib/mail/html.ts'
 import { fieldText, findField, headerText, type Part, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence } from '#schemas/types.ts'
@@ -160,21 +162,4 @@ function remembered(known: Map<string, string>, name: string, read: () => string
   const text = known.get(name) ?? read().slice(0, headerTextMax)
   known.set(name, text)
   return text
-}
-
-/** HTML to text, roughly: what a person would read, in one pass over each construct. */
-export function htmlToText(html: string): string {
-  return html
-    .replace(/<(style|script|head)\b[^>]*>[\s\S]{0,100000}?<\/\1\s*>/gi, ' ')
-    .replace(/<!--[\s\S]{0,100000}?-->/g, ' ')
-    .replace(/\r?\n/g, ' ')
-    .replace(/<(?:br|\/p|\/div|\/tr|\/li|\/h\d|\/table|hr)\b[^>]{0,2000}>/gi, '\n')
-    .replace(/<[a-z/!][^>]{0,5000}>/gi, ' ')
-    .replace(/&nbsp;/gi, ' ')
-    .replace(/&lt;/gi, '<')
-    .replace(/&gt;/gi, '>')
-    .replace(/&quot;/gi, '"')
-    .replace(/&#(\d{1,6});/g, (_, code: string) => String.fromCodePoint(Math.min(0x10ffff, Number(code))))
-    .replace(/&amp;/gi, '&')
-    .replace(/[ \t]+/g, ' ')
 }

@@ -1,4 +1,5 @@
 /** A stored message → its entry in `mail.index`: mailbox, keywords, the header fields of ENVELOPE, BODYSTRUCTURE. Pure. */
+import { htmlToText } from '#lib/mail/html.ts'
 import { type Part, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
 import type { Index, Location, Segment, Verdict } from '#schemas/types.ts'
 import { bodyStructure, envelope } from '../imap/structure.ts'
@@ -127,7 +128,7 @@ function previewOf(bytes: Buffer, root: Part): string {
         ? partText(bytes, part, previewBytes)
         : ''
     if (part.type === 'text/plain' && text.trim() !== '') return words(text)
-    if (part.type === 'text/html') html ||= text.replace(/<style[\s\S]{0,4000}?<\/style>|<[^>]{0,2000}>/gi, ' ')
+    if (part.type === 'text/html') html ||= htmlToText(text)
   }
   return words(html)
 }

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { htmlToText } from './html.ts'
+
+describe('the text of a page', () => {
+  for (const [html, text] of [
+    ['<p>one<br>two</p><div>three</div>', ' one\ntwo\n three\n'],
+    ['<pre>550 5.1.1\r\n<b>user</b> unknown</pre>', ' 550 5.1.1\r\n user unknown\n'],
+    ['one\r\nline<span>s</span>', 'one line s '],
+    ['caf&eacute; &lt;bob@x.example&gt;&nbsp;&#39;&amp;lt;', "café <bob@x.example> '&lt;"],
+    ['could not reach <bob@x.example>: unknown', 'could not reach <bob@x.example>: unknown'],
+    ['<title>no</title><style>p{}</style><script>if (a<b) {}</script>yes', ' yes'],
+    ['<!-- no -->yes<!-- never ends', 'yes'],
+    ['<a title="a > b" href=x>yes</a', ' yes'],
+    ['1 < 2 &foo; &', '1 < 2 &foo; &'],
+  ] as const) {
+    it(html, () => assert.equal(htmlToText(html), text))
+  }
+})

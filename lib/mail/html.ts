@@ -1,0 +1,70 @@
+/** HTML to what a person would read, in one pass: of a stranger's mail, so that its shape costs nothing. */
+import { Tokenizer } from 'htmlparser2'
+
+/** Behind these, or in front, a line ends. */
+const lineTags: ReadonlySet<string> = new Set(['br', 'hr'])
+const lineEnds: ReadonlySet<string> = new Set([
+  'p',
+  'div',
+  'tr',
+  'li',
+  'table',
+  'pre',
+  'h1',
+  'h2',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+])
+/** What stands in these nobody reads. */
+const unread: ReadonlySet<string> = new Set(['script', 'style', 'title'])
+const nothing = (): void => {}
+
+/** Lines are those of `br`, of paragraphs, rows and items, and of `pre`; an address in angle brackets that were not escaped is text. */
+export function htmlToText(html: string): string {
+  const text: string[] = []
+  let skipped = ''
+  let isPre = false
+  const say = (piece: string): void => {
+    if (skipped === '') text.push(piece)
+  }
+  const tokenizer = new Tokenizer(
+    { decodeEntities: true },
+    {
+      ontext: (start, end) => {
+        const piece = html.slice(start, end)
+        say(isPre ? piece : piece.replace(/\r?\n/g, ' '))
+      },
+      ontextentity: (code) => say(code === noBreakSpace ? ' ' : String.fromCodePoint(code)),
+      onopentagname: (start, end) => {
+        const name = html.slice(start, end).toLowerCase()
+        if (name.includes('@')) return say(`<${html.slice(start, end)}>`)
+        say(lineTags.has(name) ? '\n' : ' ')
+        if (name === 'pre') isPre = true
+        if (unread.has(name)) skipped = name
+      },
+      onclosetag: (start, end) => {
+        const name = html.slice(start, end).toLowerCase()
+        if (name === skipped) skipped = ''
+        if (name === 'pre') isPre = false
+        say(lineEnds.has(name) ? '\n' : ' ')
+      },
+      onattribdata: nothing,
+      onattribentity: nothing,
+      onattribend: nothing,
+      onattribname: nothing,
+      oncdata: nothing,
+      oncomment: nothing,
+      ondeclaration: nothing,
+      onend: nothing,
+      onopentagend: nothing,
+      onprocessinginstruction: nothing,
+      onselfclosingtag: nothing,
+    },
+  )
+  tokenizer.write(html)
+  tokenizer.end()
+  return text.join('').replace(/[ \t]+/g, ' ')
+}
+const noBreakSpace = 0xa0
