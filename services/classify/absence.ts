@@ -85,6 +85,8 @@ const forms: readonly (readonly [RegExp, Read])[] = [
 /** Letters from the word in which its date stands. */
 const reach = 60
 const textMax = 4_000
+/** Words at which a date is looked for. */
+const placesMax = 100
 
 /**
  * @param sentAt epoch milliseconds of the message, for dates without a year; NaN: not known
@@ -99,11 +101,11 @@ export function readAbsence(text: string, sentAt: number, isMoved: boolean, own:
 }
 
 function endOf(words: string, sentAt: number): string | null {
-  for (const match of words.matchAll(untilThen)) {
+  for (const match of [...words.matchAll(untilThen)].slice(0, placesMax)) {
     const date = datesIn(words.slice(Math.max(0, match.index - reach), match.index), sentAt).at(-1)
     if (date !== undefined) return date
   }
-  for (const match of words.matchAll(until)) {
+  for (const match of [...words.matchAll(until)].slice(0, placesMax)) {
     const from = match.index + match[0].length
     const [date] = datesIn(words.slice(from, from + reach), sentAt)
     if (date !== undefined) return date

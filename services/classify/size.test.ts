@@ -46,6 +46,12 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     Buffer.from(
       `From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${header}Content-Type: multipart/mixed; boundary=i\r\n\r\n${times(2_000, () => `--i\r\n\r\n${body.slice(0, 20_000)}\r\n`)}`,
     ),
+  'a reply of brackets that never close': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@x.example\r\nAction: failed\r\nDiagnostic-Code: smtp; ${'['.repeat(64_000)}\r\n`,
+    ),
+  'an absence until, until, until': () =>
+    Buffer.from(`From: a@x.example\r\nAuto-Submitted: auto-replied\r\n\r\n${'đến '.repeat(60_000)}`),
   'a report of nothing': () =>
     multipart(`--b\r\nContent-Type: message/delivery-status\r\n\r\n${'x\r\n'.repeat(12_000_000)}`),
   'a report of a thousand recipients, each with a page of reply': () =>

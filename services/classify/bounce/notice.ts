@@ -249,7 +249,7 @@ export function readCodes(diagnostic: string): { reply: string; status: string }
     )?.[1] ?? ''
   const status =
     /(?:^|[^\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/.exec(
-      diagnostic.replace(/\[[^\]]*\d+\.\d+\.\d+\.\d+[^\]]*\]/g, ' '),
+      diagnostic.replace(/\[[^[\]]{0,100}\d\.\d{1,3}\.\d{1,3}\.\d[^[\]]{0,100}\]/g, ' '),
     )?.[1] ?? ''
   return { reply, status }
 }
