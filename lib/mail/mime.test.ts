@@ -31,6 +31,20 @@ describe('the parameters of a field (RFC 2045, RFC 2231)', () => {
   })
 })
 
+describe('a header', () => {
+  it('goes on behind the "From " line of an mbox, and ends at a line that is no field', () => {
+    const names = (text: string) => {
+      const bytes = Buffer.from(text)
+      const { fields, bodyStart } = parseMime(bytes)
+      return [fields.map(({ name }) => name).join(), bytes.toString('latin1', bodyStart)]
+    }
+    const line = 'From MAILER-DAEMON Mon Mar 16 10:00:00 2026\r\n'
+    assert.deepEqual(names(`${line}Subject: x\r\n\r\nhello`), ['subject', 'hello'])
+    assert.deepEqual(names(`Received: y\r\n>${line}Subject: x\r\n\r\nhello`), ['received,subject', 'hello'])
+    assert.deepEqual(names('Subject: x\r\nFrom now on we say hello'), ['subject', 'From now on we say hello'])
+  })
+})
+
 describe('a multipart', () => {
   it('goes by its own boundary, whatever else looks like it', () => {
     const bytes = Buffer.from(

@@ -96,15 +96,18 @@ export function parseFields(
   const fields: Field[] = []
   let at = start
   const limit = Math.min(end, start + mimeLimits.headerBytes)
-  // A "From " line of an mbox file in front of the header is not a field.
-  if (bytes[at] === 0x46 && bytes.toString('latin1', at, at + 5) === 'From ') at = lineEnd(bytes, at, end)
   while (at < end) {
     if (bytes[at] === lf) return { fields, bodyStart: at + 1 }
     if (bytes[at] === cr && bytes[at + 1] === lf) return { fields, bodyStart: Math.min(end, at + 2) }
     let next = lineEnd(bytes, at, end)
     while (next < end && (bytes[next] === 0x20 || bytes[next] === 0x09)) next = lineEnd(bytes, next, end)
     const nameEnd = fieldNameEnd(bytes, at, next)
-    if (nameEnd === at) return { fields, bodyStart: at }
+    if (nameEnd === at) {
+      if (!isMboxLine(bytes.toString('latin1', at, Math.min(next, at + lineUsual)), at === start))
+        return { fields, bodyStart: at }
+      at = next
+      continue
+    }
     if (fields.length < mimeLimits.fields && at < limit) {
       let valueStart = nameEnd + 1
       while (bytes[valueStart - 1] !== colon) valueStart++
@@ -114,6 +117,10 @@ export function parseFields(
   }
   return { fields, bodyStart: end }
 }
+
+/** The "From " line of an mbox: in front of a header, or in the midst of one, where a host put its fields above it. */
+const isMboxLine = (line: string, isFirst: boolean): boolean =>
+  isFirst ? line.startsWith('From ') : /^>?From .{0,200}\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b.{0,60}\d\d:\d\d/.test(line)
 
 /** Where the name of a field ends that starts at `start`; at `start`: this is no field. Spaces before the colon are obsolete, not wrong. */
 function fieldNameEnd(bytes: Buffer, start: number, end: number): number {

@@ -107,6 +107,13 @@ function summaryLines(lines: readonly string[]): ReadonlySet<number> {
   return summary
 }
 
+/** Behind a line of "-- " a footer speaks of others (RFC 3676, section 4.3); a notice that is nothing but one is read. */
+function withoutSignature(notice: string): string {
+  const at = notice.search(/\n-- \n/)
+  return at > noticeMin ? notice.slice(0, at) : notice
+}
+const noticeMin = 40
+
 /**
  * Recipients that the notice names, each with the text that follows it up to the next; `isStranger` tells who never is one.
  * `domain` is where a name without one belongs; empty: nowhere.
@@ -116,7 +123,7 @@ export function readNotice(
   isStranger: (address: string) => boolean,
   domain: string,
 ): NoticeRecipient[] {
-  const lines = notice
+  const lines = withoutSignature(notice)
     .split('\n')
     .slice(0, 2_000)
     .map((line) => line.slice(0, 2_000))
@@ -205,7 +212,7 @@ const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]
 
 /** The one address that a notice speaks of, in whatever words and language; empty: it speaks of none, or of several. */
 export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
-  const lines = notice.slice(0, 16_384).split('\n')
+  const lines = withoutSignature(notice.slice(0, 16_384)).split('\n')
   const summary = summaryLines(lines)
   const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line) && !messageId.test(line))
   const found = new Map<string, string>()

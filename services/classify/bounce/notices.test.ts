@@ -27,6 +27,14 @@ const notice = (
 
 const samples = [
   notice(
+    'a footer that names others',
+    'MAILER-DAEMON@mx.example',
+    'failure notice',
+    "I wasn't able to deliver your message to the following addresses.\n\n<bob@dest.example>:\nRemote host said: 550 5.1.1 user unknown\n\n-- \nTo write to us: desk@mx-help.example\nwas scanned\n",
+    ['bob@dest.example'],
+    'userunknown',
+  ),
+  notice(
     'coremail',
     'Postmaster@mail.example.cn',
     '系统退信',
