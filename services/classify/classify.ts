@@ -56,21 +56,23 @@ export function examine(
   try {
     const outer = new Sources(bytes, envelope)
     subject = outer.header('subject').slice(0, 200)
-    const passedOn = attachedBounce(outer)
-    const sources = passedOn ?? outer
-    const ours = [outer, ...(passedOn === null ? [] : [passedOn])].flatMap(ourAddresses)
-    const facts = readAddresses(ours, options.addressPatterns ?? [])
-    const verdict = decide(sources, options, facts)
-    return {
-      verdict: bounded({
-        ...verdict,
-        original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
-      }),
-      subject,
-    }
+    const attached = attachedBounce(outer)
+    const verdict = attached === null ? null : judge([outer, attached], attached, options)
+    // Of what turns out to be none, the message itself is judged.
+    return { verdict: verdict?.kind === 'bounce' ? verdict : judge([outer], outer, options), subject }
   } catch (error) {
     return { verdict: failed(String(error instanceof Error ? error.message : error)), subject }
   }
+}
+
+/** @param addressed the messages whose recipients are ours */
+function judge(addressed: readonly Sources[], sources: Sources, options: ClassifyOptions): Verdict {
+  const facts = readAddresses(addressed.flatMap(ourAddresses), options.addressPatterns ?? [])
+  const verdict = decide(sources, options, facts)
+  return bounded({
+    ...verdict,
+    original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
+  })
 }
 
 /** The verdict on a message over which the classifier itself failed. */

@@ -108,6 +108,9 @@ describe('what a person attaches', () => {
   it('is none where it is something else, and where a list sends a digest', () => {
     const news = 'From: News <news@corp.example>\r\nTo: bob@x.example\r\nSubject: March\r\n\r\nHello\r\n'
     assert.equal(wrapped(news).kind, 'unknown')
+    // It says so in a word or two, and names nobody.
+    const words = 'From: a@x.example\r\nReturn-Path: <>\r\nSubject: x\r\n\r\nYour message was rejected.\r\n'
+    assert.equal(wrapped(words).kind, 'unknown')
     assert.equal(wrapped(attached('MAILER-DAEMON@x.example'), 'List-Id: <l.x.example>\r\n').kind, 'unknown')
   })
 })
