@@ -260,10 +260,7 @@ function attachedBounce(outer: Sources): Sources | null {
 }
 
 const isFromDaemon = (sources: Sources): boolean =>
-  isNullPath(sources) || daemonPattern.test(sources.header('from')) || sources.has('x-failed-recipients')
-
-const isNullPath = (sources: Sources): boolean =>
-  sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+  daemonPattern.test(sources.header('from')) || sources.has('x-failed-recipients')
 
 /** What Mailman, LISTSERV, Majordomo, Sympa, ezmlm and hosts of groups say of mail that a list does not take. */
 const listRefusalPattern =
@@ -285,7 +282,7 @@ function bounceByWords(sources: Sources): Evidence | null {
   const isDaemon = daemonPattern.test(from)
   const refusal = listRefusalPattern.exec(`${sources.header('subject')}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
   if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
-  const nullPath = isNullPath(sources)
+  const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
   const saysSubject = subjectPattern.test(sources.header('subject'))
   const notice = sources.notice().text.slice(0, 8_000)
   const saysText = noticePattern.test(notice)

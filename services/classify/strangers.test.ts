@@ -103,6 +103,9 @@ describe('what a person attaches', () => {
       [verdict.kind, verdict.recipients.map(({ address }) => address), verdict.original['messageId']],
       ['bounce', ['bob@x.example'], '<march@corp.example>'],
     )
+    // A rule that passes mail on may do so with a null reverse-path.
+    const byRule = wrapped(attached('MAILER-DAEMON@x.example'), 'Return-Path: <>\r\n')
+    assert.deepEqual([byRule.kind, byRule.recipients.map(({ address }) => address)], ['bounce', ['bob@x.example']])
   })
 
   it('is none where it is something else, and where a list sends a digest', () => {
