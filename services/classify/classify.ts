@@ -17,7 +17,7 @@ import { type Notification, readNotification } from './notification.ts'
 import { readOptOut } from './opt-out.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
-import { isDispositionPart, isRefusal, readReport } from './report.ts'
+import { isDispositionPart, isRefusal, type Report, readReport, readReportInWords } from './report.ts'
 import { evidenceMax, Sources } from './sources.ts'
 import { isReply } from './subject.ts'
 
@@ -100,14 +100,7 @@ function ourAddresses(sources: Sources): string[] {
 
 function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts): Verdict {
   const report = readReport(sources)
-  if (report !== null) {
-    return {
-      ...blank(report.kind, report.variant, report.isInWords ? 0.9 : 0.98, report.evidence),
-      recipients: report.recipients,
-      original: report.facts ?? {},
-      reporter: report.facts?.['reporter'] ?? '',
-    }
-  }
+  if (report !== null) return reportVerdict(report, 0.98)
   const notified = readNotification(sources)
   if (notified !== null) return notifiedVerdict(sources, notified, options)
   const byForm = bounceByForm(sources)
@@ -122,6 +115,8 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
     findAddress(sources.header('from')) || sources.header('from'),
   )
   const byWords = bounceByWords(sources)
+  const inWords = byWords === null ? readReportInWords(sources) : null
+  if (inWords !== null) return reportVerdict(inWords, 0.9)
   // Some mark their bounces as automatic replies; those of people do not quote a code.
   const isNotice =
     byWords !== null &&
@@ -160,6 +155,13 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   }
   return blank('unknown', '', 0.5, [])
 }
+
+const reportVerdict = ({ kind, variant, recipients, evidence, facts = {} }: Report, confidence: number): Verdict => ({
+  ...blank(kind, variant, confidence, evidence),
+  recipients,
+  original: facts,
+  reporter: facts['reporter'] ?? '',
+})
 
 function notifiedVerdict(
   sources: Sources,
@@ -280,9 +282,13 @@ const listRefusal = 'text:list-refusal'
 function bounceByWords(sources: Sources): Evidence | null {
   const from = `${sources.header('from')} ${sources.header('return-path') === '<>' ? 'null' : ''}`
   const isDaemon = daemonPattern.test(from)
-  const refusal = listRefusalPattern.exec(`${sources.header('subject')}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
-  if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
   const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+  // A person, too, tells that he may not post to a list.
+  const isByMachine = isDaemon || nullPath || sources.has('x-list-administrivia') || sources.has('precedence')
+  const refusal = isByMachine
+    ? listRefusalPattern.exec(`${sources.header('subject')}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
+    : undefined
+  if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
   const saysSubject = subjectPattern.test(sources.header('subject'))
   const notice = sources.notice().text.slice(0, 8_000)
   const saysText = noticePattern.test(notice)

@@ -18,20 +18,17 @@ export type Report = {
   readonly variant: string
   readonly recipients: readonly VerdictRecipient[]
   readonly evidence: readonly Evidence[]
-  /** No part or field says so, only what a person reads. */
-  readonly isInWords?: true
   /** What the report says in numbers. */
   readonly facts?: AggregateFacts
 }
 
 export function readReport(sources: Sources): Report | null {
-  return (
-    readFeedback(sources) ??
-    readDisposition(sources) ??
-    readAggregate(sources) ??
-    readDispositionWords(sources) ??
-    readComplaintWords(sources)
-  )
+  return readFeedback(sources) ?? readDisposition(sources) ?? readAggregate(sources)
+}
+
+/** No part or field says so, only what a person reads: of what is no bounce, since the subject of one repeats that of any message. */
+export function readReportInWords(sources: Sources): Report | null {
+  return readDispositionWords(sources) ?? readComplaintWords(sources)
 }
 
 function readFeedback(sources: Sources): Report | null {
@@ -135,7 +132,6 @@ function readDispositionWords(sources: Sources): Report | null {
     variant: 'mdn',
     recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
     evidence: [sources.field('kind', 'text:receipt', 'subject'), sources.find('kind', 'text:receipt', said)],
-    isInWords: true,
   }
 }
 
@@ -150,7 +146,6 @@ function readComplaintWords(sources: Sources): Report | null {
     variant: 'abuse',
     recipients: unique(addressesOfReturned(sources)).map((address) => ({ ...nobody, address, reason: 'feedback' })),
     evidence: [sources.field('kind', 'text:complaint', 'subject')],
-    isInWords: true,
   }
 }
 

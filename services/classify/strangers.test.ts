@@ -72,6 +72,31 @@ describe('no bounce is', () => {
     it(subject, () => assert.equal(classify(mail(from, subject, text, more)).kind, kind))
   }
 
+  it('who says that he may not post to a list', () => {
+    const text = 'Hello, I am not allowed to post to the group any more. Can you help?'
+    assert.equal(classify(mail('jane@dom.example', 'A problem', text)).kind, 'unknown')
+  })
+
+  it('but one is whatever the message was called that came back', () => {
+    const returned =
+      'Received: by x\r\nFrom: news@corp.example\r\nTo: bob@x.example\r\nSubject: Our spam report\r\n\r\nhi'
+    const verdict = classify(
+      mail(
+        'MAILER-DAEMON@x.example',
+        'Undeliverable: Our spam report',
+        `<bob@x.example>: 550 5.1.1 user unknown\r\n\r\n${returned}`,
+        'Return-Path: <>\r\n',
+      ),
+    )
+    assert.deepEqual([verdict.kind, verdict.recipients[0]?.reason], ['bounce', 'userunknown'])
+    const report = `--b\r\n\r\nfailed\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${returned}\r\n--b--`
+    const fields = 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n'
+    assert.equal(
+      classify(mail('postmaster@x.example', 'Undeliverable: Our spam report', report, fields)).kind,
+      'bounce',
+    )
+  })
+
   it('but one that a person passes on is', () => {
     const verdict = classify(
       mail(
