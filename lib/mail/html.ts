@@ -1,22 +1,10 @@
 /** HTML to what a person would read, in one pass: of a stranger's mail, so that its shape costs nothing. */
 import { Tokenizer } from 'htmlparser2'
 
-/** Behind these, or in front, a line ends. */
+/** A line ends where these stand. */
 const lineTags: ReadonlySet<string> = new Set(['br', 'hr'])
-const lineEnds: ReadonlySet<string> = new Set([
-  'p',
-  'div',
-  'tr',
-  'li',
-  'table',
-  'pre',
-  'h1',
-  'h2',
-  'h3',
-  'h4',
-  'h5',
-  'h6',
-])
+/** A line ends where these are closed. */
+const lineEnds: ReadonlySet<string> = new Set('p div tr li table pre h1 h2 h3 h4 h5 h6'.split(' '))
 /** What stands in these nobody reads. */
 const unread: ReadonlySet<string> = new Set(['script', 'style', 'title'])
 const nothing = (): void => {}

@@ -52,7 +52,7 @@ function readFeedback(sources: Sources): Report | null {
   return {
     kind: isComplaint ? 'complaint' : 'report',
     variant: type,
-    recipients: unique(named).map((address) => ({ ...nobody, address, reason: 'feedback' })),
+    recipients: fedBack(named),
     evidence: [sources.at('kind', 'rfc5965:feedback-report', part.start, part.end)],
   }
 }
@@ -67,22 +67,27 @@ function readMicrosoftJunk(sources: Sources): Report | null {
   return {
     kind: 'complaint',
     variant: 'abuse',
-    recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
+    recipients: fedBack([address]),
     evidence: [sources.field('kind', 'jmrp', name ?? 'from')],
   }
 }
 
 function addressesOfReturned(sources: Sources): string[] {
-  const addresses = sources
+  return sources
     .returnedHeader('to')
     .split(',')
     .map((address) => findAddress(address))
-    .filter((address) => address !== '')
-  return addresses
 }
 
-const unique = (addresses: readonly string[]): string[] =>
-  [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()].slice(0, 1_000)
+/** Each address once, the empty ones (none was found) left out. */
+const fedBack = (addresses: readonly string[]): VerdictRecipient[] =>
+  [
+    ...new Map(
+      addresses.filter((address) => address !== '').map((address) => [address.toLowerCase(), address]),
+    ).values(),
+  ]
+    .slice(0, 1_000)
+    .map((address) => ({ ...nobody, address, reason: 'feedback' }))
 
 /**
  * A delivery agent that refuses by a disposition notification (RFC 5429 section 2.2; Dovecot where a quota is exceeded): deleted
@@ -104,7 +109,7 @@ function readDisposition(sources: Sources): Report | null {
   return {
     kind: 'report',
     variant: 'mdn',
-    recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
+    recipients: fedBack([address]),
     evidence: [sources.at('kind', 'rfc8098:disposition-notification', part.start, part.end)],
   }
 }
@@ -130,7 +135,7 @@ function readDispositionWords(sources: Sources): Report | null {
   return {
     kind: 'report',
     variant: 'mdn',
-    recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
+    recipients: fedBack([address]),
     evidence: [sources.field('kind', 'text:receipt', 'subject'), sources.find('kind', 'text:receipt', said)],
   }
 }
@@ -144,7 +149,7 @@ function readComplaintWords(sources: Sources): Report | null {
   return {
     kind: 'complaint',
     variant: 'abuse',
-    recipients: unique(addressesOfReturned(sources)).map((address) => ({ ...nobody, address, reason: 'feedback' })),
+    recipients: fedBack(addressesOfReturned(sources)),
     evidence: [sources.field('kind', 'text:complaint', 'subject')],
   }
 }

@@ -1,7 +1,6 @@
 /**
  * A message as the classifier looks at it: parsed once, its notice and what it returns found once, evidence by byte range.
  */
-
 import { htmlToText } from '#lib/mail/html.ts'
 import { fieldText, findField, headerText, type Part, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'

@@ -6,7 +6,7 @@ export const replyPrefix =
 
 /** Of a message that was passed on. */
 export const forwardPrefix =
-  '(?:fwd?|fw|tr|rv|wg|wl|vb|vl|i|enc|doorst|pd|ilt|továbbítás|trs|tlb|πρθ|пересл|转发|轉寄|転送|전달)\\s*[:：]'
+  '(?:fwd?|tr|rv|wg|wl|vb|vl|i|enc|doorst|pd|ilt|továbbítás|trs|tlb|πρθ|пересл|转发|轉寄|転送|전달)\\s*[:：]'
 
 const reply = new RegExp(`^${replyPrefix}`, 'iu')
 

@@ -9,7 +9,7 @@ import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '.
 import { evidenceMax, type Sources } from '../sources.ts'
 import { commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
-import { type NoticeRecipient, onlyAddress, pickDiagnostic, readCodes, readNotice } from './notice.ts'
+import { addressesIn, type NoticeRecipient, onlyAddress, pickDiagnostic, readCodes, readNotice } from './notice.ts'
 
 export type Bounce = {
   readonly recipients: readonly VerdictRecipient[]
@@ -348,10 +348,7 @@ const listOffice = /^(?:owner-([^@]{1,64})|([^@]{1,64})-(?:owner|request|bounces
 
 /** The list that speaks of itself; empty: none does. */
 function listOf(sources: Sources, notice: string): string {
-  const offices = [
-    findAddress(sources.header('from')),
-    ...(notice.slice(0, 4_000).match(/[\w.+-]{1,64}@[\w.-]{1,255}\b/g) ?? []),
-  ]
+  const offices = [findAddress(sources.header('from')), ...addressesIn(notice.slice(0, 4_000))]
   for (const office of offices) {
     const [, behind, before, domain] = listOffice.exec(office) ?? []
     if (domain !== undefined) return `${behind ?? before}${domain}`

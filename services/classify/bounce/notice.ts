@@ -210,15 +210,18 @@ export function readNotice(
 
 const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]{1,255}/g
 
+/** All addresses that stand in a text, in its order. */
+export const addressesIn = (text: string): string[] =>
+  (text.match(anyAddress) ?? []).map(bareAddress).filter((address) => address !== '')
+
 /** The one address that a notice speaks of, in whatever words and language; empty: it speaks of none, or of several. */
 export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
   const lines = withoutSignature(notice.slice(0, 16_384)).split('\n')
   const summary = summaryLines(lines)
   const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line) && !messageId.test(line))
   const found = new Map<string, string>()
-  for (const [match] of words.join('\n').matchAll(anyAddress)) {
-    const address = bareAddress(match)
-    if (address !== '' && !isStranger(address)) found.set(address.toLowerCase(), address)
+  for (const address of addressesIn(words.join('\n'))) {
+    if (!isStranger(address)) found.set(address.toLowerCase(), address)
   }
   const [address = ''] = found.values()
   return found.size === 1 ? address : ''
