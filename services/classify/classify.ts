@@ -4,6 +4,7 @@
  * Pure: no I/O, no clock. It never throws: broken mail ends in the verdict that its readable part supports, or in `unknown` with
  * the error as evidence.
  */
+import { mimeLimits, type Part, walkParts } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
 import { readAbsence } from './absence.ts'
@@ -11,6 +12,7 @@ import { type AddressFacts, readAddresses } from './addresses.ts'
 import { acknowledgement, readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
+import { recipientsMax } from './bounce/dsn.ts'
 import { readCodes } from './bounce/notice.ts'
 import { bounded } from './bounded.ts'
 import { type Notification, readNotification } from './notification.ts'
@@ -22,7 +24,7 @@ import { evidenceMax, Sources } from './sources.ts'
 import { isReply } from './subject.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.8.0'
+export const classifierVersion = '0.9.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
@@ -56,10 +58,13 @@ export function examine(
   try {
     const outer = new Sources(bytes, envelope)
     subject = outer.header('subject').slice(0, 200)
-    const attached = attachedBounce(outer)
-    const verdict = attached === null ? null : judge([outer, attached], attached, options)
+    const { bounces, leftOut } = attachedBounces(outer)
+    const verdicts = bounces
+      .map((attached) => judge([outer, attached], attached, options))
+      .filter(({ kind }) => kind === 'bounce')
     // Of what turns out to be none, the message itself is judged.
-    return { verdict: verdict?.kind === 'bounce' ? verdict : judge([outer], outer, options), subject }
+    const verdict = merged(verdicts, leftOut) ?? judge([outer], outer, options)
+    return { verdict: outer.parts().length < mimeLimits.parts ? verdict : withoutParts(verdict), subject }
   } catch (error) {
     return { verdict: failed(String(error instanceof Error ? error.message : error)), subject }
   }
@@ -73,6 +78,13 @@ function judge(addressed: readonly Sources[], sources: Sources, options: Classif
     ...verdict,
     original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
   })
+}
+
+/** Tells that what stands behind so many parts was not read. */
+const withoutParts = (verdict: Verdict): Verdict => {
+  const text = `what is behind ${mimeLimits.parts} parts is left out`
+  const limit = { decided: 'kind', rule: 'limit:parts', start: 0, end: 0, text }
+  return bounded({ ...verdict, evidence: [limit, ...verdict.evidence].slice(0, evidenceMax) })
 }
 
 /** The verdict on a message over which the classifier itself failed. */
@@ -247,18 +259,71 @@ const subjectPattern =
 const noticePattern =
   /could not be delivered|could not be sent\b|non-deliverable|delivery of the (?:e-?mail|message) was stopped|considered unsolicited bulk|found to contain an invalid header|will not have been delivered|(?:message|e-?mail) (?:you sent )?(?:to \S{1,320} )?(?:was|has been) (?:blocked|stopped|quarantined)|(?:has |have )?stopped the following (?:e-?mail|message)|(?:content|virus) ?-?(?:checker|detector|scanner|filter)[^\n]{0,40}(?:found|detected|triggered)|(?:antivirus|virus ?scan\w*)[^\n]{0,40} (?:found|detected)|contains? a banned|detected sensitive content|(?:unable|wasn.t able|not able|failed) to (?:deliver|be delivered)|undeliver(?:able|ed)|delivery (?:to the following|has failed|failed|attempt)|(?:was|is|were|has|have) (?:not |been )?(?:undeliverable|returned|rejected|refused|bounced)|not (?:been |be )?delivered|returned (?:to you|to sender|mail)|recipient(?:s)? (?:address )?(?:rejected|failed|unknown)|invalid user address|trouble delivering|not a member of this mailing list|user unknown|no such (?:user|recipient|mailbox|account|address)|unknown (?:\S{1,20} )?(?:user|recipient|address(?:ee)?|account)|(?:not|isn.t) a (?:valid|known|current) (?:user|mailbox|recipient|address|account|e-?mail)|(?:does not|doesn.t|no longer) have an? (?:\S+ )?(?:account|mailbox)|not known (?:at|on) this|addressee unknown|did(?: not|n.t) reach|(?:message|mail) (?:has |was )?bounced|mailbox (?:is )?(?:full|unavailable|not found|disabled|inactive|closed)|account (?:is |has been |was )?(?:disabled|closed|suspended|deactivated|inactive)|over (?:its |their |the )?quota|quota exceeded|(?:^|\s)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\s|remote host said|permanent (?:fatal )?error|delivery status notification|送信できません|配信できません|届け(?:ること|られ)|メールボックスが|konnten? nicht (?:\p{L}+ )?(?:zugestellt|ausgeliefert)|zustellung[^\n]{0,40}fehlgeschlagen|échec de la remise|n.a pas été remis|error de entrega|recapito non riuscito|bezorgen[^\n]{0,60}mislukt|falha na entrega|dostarczanie[^\n]{0,80}nie powiodło|nie (?:została|zostala) dostarczon|gick inte att leverera|kunne ikke leveres|levering[^\n]{0,60}mislykke|toimitus[^\n]{0,60}epäonnistu|doručení[^\n]{0,60}nezdařilo|nepodařilo doručit|kézbesít[^\n]{0,60}(?:sikertelen|nem)|не (?:удается|удалось|может быть) (?:выполнить доставку|достав)|teslim(?:at)?[^\n]{0,40}(?:başarısız|edilemedi)|未能(?:传递|送达)|未能傳遞|无法送达|被退回|전송되지 (?:않|못)|배달되지 (?:않|못)|(?:전송|발송|배달)에? ?실패|a[úu]n no se ha entregado|ainda não foi entregue|noch nicht zugestellt|n.a pas encore été (?:remis|livré|distribué)|non è (?:ancora )?stato (?:ancora )?(?:consegnato|recapitato)|nog niet (?:bezorgd|afgeleverd)|(?:mensaje|mensagem|message|messaggio|nachricht|bericht|wiadomość|zpráv|сообщени|письм)[^.\n]{0,60}(?:retrasad|atrasad|retardé|in ritardo|verzögert|vertraagd|opóźnion|zpožděn|задерж)|livrarea[^\n]{0,60}eșuat|không (?:thể )?(?:gửi|chuyển)|n.a pas pu être|no (?:se )?(?:pudo|ha podido)|non (?:è stato|ha potuto)|não (?:foi|pôde)/iu
 
-/** The bounce that a person attaches to a message of his own; null: there is none. */
-function attachedBounce(outer: Sources): Sources | null {
-  if (outer.root.children.length === 0 || outer.root.type === 'multipart/report' || outer.has('list-id')) return null
-  const attached = outer.parts().find(({ type, children }) => type === 'message/rfc822' && children.length > 0)
-  const [root] = attached?.children ?? []
-  if (attached === undefined || root === undefined || isFromDaemon(outer)) return null
-  const status = outer.parts().find(isStatusPart)
-  if (status !== undefined && (status.start < attached.start || status.end > attached.end)) return null
-  const inner = new Sources(outer.bytes, null, root)
-  return readNotification(inner) !== null || bounceByForm(inner) !== null || bounceByWords(inner) !== null
-    ? inner
-    : null
+/** Of all bounces that one message has attached, without what they return: as much as a hundred take. */
+const attachedBytesMax = 512 * 1024
+
+/** The bounces that a person attaches to a message of his own, in their order, and how many more there are than are read. */
+function attachedBounces(outer: Sources): { readonly bounces: readonly Sources[]; readonly leftOut: number } {
+  const none = { bounces: [], leftOut: 0 }
+  if (outer.root.children.length === 0 || outer.root.type === 'multipart/report' || outer.has('list-id')) return none
+  const attached = outermost(outer.parts().filter(({ type, children }) => isMessage(type) && children[0]))
+  if (attached.length === 0 || isFromDaemon(outer)) return none
+  const isOwn = (part: Part): boolean => !attached.some(({ start, end }) => part.start >= start && part.end <= end)
+  if (outer.parts().some((part) => isStatusPart(part) && isOwn(part))) return none
+  const bounces: Sources[] = []
+  let room = attachedBytesMax
+  for (const [index, { children }] of attached.entries()) {
+    const [root] = children
+    if (root === undefined) continue
+    // The first is read whatever its size: a message by itself is so, too.
+    if (room <= 0) return { bounces, leftOut: attached.length - index }
+    room -= bytesWithoutReturned(root)
+    const inner = new Sources(outer.bytes, null, root)
+    if (readNotification(inner) !== null || bounceByForm(inner) !== null || bounceByWords(inner) !== null)
+      bounces.push(inner)
+  }
+  return { bounces, leftOut: 0 }
+}
+
+const isMessage = (type: string): boolean => type === 'message/rfc822' || type === 'message/global'
+
+/** Those of them that are in no other. */
+function outermost(parts: readonly Part[]): Part[] {
+  let behind = -1
+  return parts.filter(({ start, end }) => {
+    if (start < behind) return false
+    behind = end
+    return true
+  })
+}
+
+const bytesWithoutReturned = (root: Part): number =>
+  outermost([...walkParts(root)].filter((part) => part !== root && isMessage(part.type))).reduce(
+    (bytes, { bodyStart, end }) => bytes - (end - bodyStart),
+    root.end - root.start,
+  )
+
+/** One verdict of several bounces that came in one message, each recipient once; what is said of the original is that of the first. */
+function merged(verdicts: readonly Verdict[], leftOut: number): Verdict | null {
+  const [first] = verdicts
+  if (first === undefined || (verdicts.length === 1 && leftOut === 0)) return first ?? null
+  const recipients = new Map<string, VerdictRecipient>()
+  for (const recipient of verdicts.flatMap((verdict) => verdict.recipients)) {
+    const address = recipient.address.toLowerCase()
+    if (!recipients.has(address)) recipients.set(address, recipient)
+  }
+  const variants = new Set(verdicts.map(({ variant }) => variant))
+  const text = `${leftOut} attached messages are left out`
+  return bounded({
+    ...first,
+    variant: variants.has('hard') ? 'hard' : variants.size === 1 ? first.variant : 'soft',
+    confidence: Math.min(...verdicts.map(({ confidence }) => confidence)),
+    recipients: [...recipients.values()].slice(0, recipientsMax),
+    evidence: [
+      ...(leftOut > 0 ? [{ decided: 'recipient', rule: 'limit:attached', start: 0, end: 0, text }] : []),
+      ...verdicts.flatMap(({ evidence }) => evidence),
+    ].slice(0, evidenceMax),
+  })
 }
 
 const isFromDaemon = (sources: Sources): boolean =>

@@ -22,6 +22,11 @@ const base64 = Buffer.from(times(1_000, (n) => `<user${n}@x.example>: host mx sa
   .toString('base64')
   .replace(/.{76}/g, '$&\r\n')
 
+const attachedTo = (notice: (n: number) => string, fields = '\r\n'): Buffer =>
+  Buffer.from(
+    `From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${times(600, (n) => `--b\r\nContent-Type: message/rfc822\r\n\r\n${header}${fields}${notice(n)}\r\n`)}`,
+  )
+
 const shapes: Readonly<Record<string, () => Buffer>> = {
   'a thousand recipients that the bytes do not show, in front of a long message': () =>
     multipart(`--b\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64}\r\n--b\r\n\r\n${body}\r\n`),
@@ -45,6 +50,18 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
   'a bounce of two thousand parts that a person attaches': () =>
     Buffer.from(
       `From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${header}Content-Type: multipart/mixed; boundary=i\r\n\r\n${times(2_000, () => `--i\r\n\r\n${body.slice(0, 20_000)}\r\n`)}`,
+    ),
+  'thousands of bounces that a person attaches, each with replies of a page': () =>
+    attachedTo((n) => `${times(20, (m) => `<u${m}@n${n}.example>: 550 ${'user of '.repeat(120)}\r\n`)}`),
+  'hundreds of bounces that a person attaches, each with a report of many': () =>
+    attachedTo(
+      (n) =>
+        times(
+          400,
+          (m) =>
+            `Final-Recipient: rfc822; u${n}-${m}@x.example\r\nAction: failed\r\nDiagnostic-Code: smtp; 550 ${'no such '.repeat(20)}\r\n\r\n`,
+        ),
+      'Content-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\nContent-Type: message/delivery-status\r\n\r\n',
     ),
   'a reply of brackets that never close': () =>
     multipart(

@@ -147,7 +147,8 @@ export class Sources {
 
   /** Where a text stands; where it does not as it is (encoded, folded), the body that it came from. */
   find(decided: string, rule: string, text: string): Evidence {
-    const at = text === '' ? -1 : this.bytes.subarray(0, evidenceBytesMax).indexOf(text)
+    const { start, end } = this.root
+    const at = text === '' ? -1 : this.bytes.subarray(0, Math.min(end, start + evidenceBytesMax)).indexOf(text, start)
     if (at >= 0) return this.at(decided, rule, at, at + Buffer.byteLength(text))
     return { decided, rule, start: this.root.bodyStart, end: this.root.end, text: text.slice(0, evidenceTextMax) }
   }

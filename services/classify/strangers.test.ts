@@ -115,12 +115,13 @@ describe('no bounce is', () => {
 describe('what a person attaches', () => {
   const attached = (from: string, more = '') =>
     `From: ${from}\r\nTo: news@corp.example\r\nSubject: Undelivered Mail Returned to Sender\r\nMessage-ID: <inner@x.example>\r\n\r\n<bob@x.example>: 550 5.1.1 user unknown\r\n\r\nReceived: by mx.example\r\nFrom: news@corp.example\r\nTo: bob@x.example\r\nSubject: March\r\nMessage-ID: <march@corp.example>\r\n${more}`
-  const wrapped = (inner: string, fields = '') =>
+  const allOf = (inner: readonly string[], fields = '') =>
     classify(
       Buffer.from(
-        `From: Jane <jane@dom.example>\r\nTo: desk@corp.example\r\nSubject: Fwd: look\r\n${fields}Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nlook\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${inner}\r\n--b--\r\n`,
+        `From: Jane <jane@dom.example>\r\nTo: desk@corp.example\r\nSubject: Fwd: look\r\n${fields}Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nlook\r\n${inner.map((each) => `--b\r\nContent-Type: message/rfc822\r\n\r\n${each}\r\n`).join('')}--b--\r\n`,
       ),
     )
+  const wrapped = (inner: string, fields = '') => allOf([inner], fields)
 
   it('is a bounce where it is one, of the message that came back', () => {
     const verdict = wrapped(attached('MAILER-DAEMON@x.example'))
@@ -131,6 +132,36 @@ describe('what a person attaches', () => {
     // A rule that passes mail on may do so with a null reverse-path.
     const byRule = wrapped(attached('MAILER-DAEMON@x.example'), 'Return-Path: <>\r\n')
     assert.deepEqual([byRule.kind, byRule.recipients.map(({ address }) => address)], ['bounce', ['bob@x.example']])
+  })
+
+  it('is all of them where there are several, each recipient once, and not what is none', () => {
+    const news = 'From: News <news@corp.example>\r\nTo: bob@x.example\r\nSubject: March\r\n\r\nHello\r\n'
+    const report = (address: string, status: string, reply: string) =>
+      `From: MAILER-DAEMON@y.example\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; y.example\r\n\r\nFinal-Recipient: rfc822; ${address}\r\nAction: failed\r\nStatus: ${status}\r\nDiagnostic-Code: smtp; ${reply}\r\n--r\r\nContent-Type: message/rfc822\r\n\r\nSubject: April\r\nTo: ${address}\r\n\r\n--r--`
+    const said = ({ kind, variant, recipients }: ReturnType<typeof classify>) => [
+      `${kind}/${variant}`,
+      ...recipients.map(({ address, status, reason }) => `${address} ${status} ${reason}`),
+    ]
+    const full = report('eve@y.example', '5.2.2', '552 5.2.2 mailbox full')
+    const bob = attached('MAILER-DAEMON@x.example')
+    const all = allOf([news, bob, full, report('BOB@x.example', '4.4.1', 'timed out')])
+    assert.deepEqual(said(all), ['bounce/hard', 'bob@x.example 5.1.1 userunknown', 'eve@y.example 5.2.2 mailboxfull'])
+    assert.equal(all.original['subject'], 'March')
+    assert.deepEqual(said(allOf([full])), ['bounce/soft', 'eve@y.example 5.2.2 mailboxfull'])
+    assert.deepEqual(said(allOf([full, full])), ['bounce/soft', 'eve@y.example 5.2.2 mailboxfull'])
+  })
+
+  it('is told where it is more than is read', () => {
+    const count = 2_000
+    const page = `${'a line of the notice, and nobody is in it\r\n'.repeat(20)}`
+    const bounce = (n: number) => attached('MAILER-DAEMON@x.example').replaceAll('bob@', `bob${n}@`) + page
+    const { kind, recipients, evidence } = allOf(Array.from({ length: count }, (_, n) => bounce(n)))
+    assert.equal(kind, 'bounce')
+    const left = Number(/^\d+/.exec(evidence.find(({ rule }) => rule === 'limit:attached')?.text ?? '')?.[0])
+    assert.ok(recipients.length > 100, `${recipients.length} recipients`)
+    assert.ok(left > 0 && recipients.length + left <= count, `${left} of ${count} left out`)
+    // Parts are bounded, too: the last ones are no longer parts of their own.
+    assert.equal(evidence[0]?.rule, 'limit:parts')
   })
 
   it('is none where it is something else, and where a list sends a digest', () => {

@@ -38,7 +38,7 @@ function readParts(sources: Sources): Dsn {
   const { bytes, root } = sources
   const parts = statusPartsOf(sources)
   if (parts.length === 0) {
-    const range = flattened(bytes, root.bodyStart)
+    const range = flattened(bytes, root)
     if (range === null) return { reporter: '', recipients: [] }
     return readStray(bytes, range)
   }
@@ -84,8 +84,8 @@ const returnedField = /^(?:return-path|received)[ \t]*:/im
 const flattenedMax = 256 * 1024
 
 /** The fields of a report whose parts were lost on the way: forwarded as text, or with a boundary that is none. */
-function flattened(bytes: Buffer, from: number): { bodyStart: number; end: number } | null {
-  const text = bytes.toString('latin1', from, Math.min(bytes.length, from + flattenedMax))
+function flattened(bytes: Buffer, { bodyStart: from, end }: Part): { bodyStart: number; end: number } | null {
+  const text = bytes.toString('latin1', from, Math.min(end, from + flattenedMax))
   const start = dsnField.exec(text)?.index
   if (start === undefined || !/^(?:final|original)-recipient[ \t]*:/im.test(text)) return null
   const returned = returnedField.exec(text.slice(start))?.index ?? text.length - start
