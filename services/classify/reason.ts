@@ -12,6 +12,7 @@ import { LiteralIndex } from './literals.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
 import texts from './rules/texts.json' with { type: 'json' }
+import { expression } from './words.ts'
 
 export const reasons = [
   'authfailure',
@@ -70,9 +71,6 @@ type GivenRule = {
   readonly status?: readonly string[]
   readonly certain?: boolean
 }
-
-/** Of a reviewed file: without "u" where nothing asks for it, since it takes twice as long. */
-const expression = (pattern: string): RegExp => new RegExp(pattern, /\\[pu]\{/.test(pattern) ? 'iu' : 'i')
 
 const compile = (rule: GivenRule, name: string, pattern: RegExp): TextRule => ({
   reason: rule.reason as Reason, // Of reviewed files, which a test checks, or checked by parseRules.

@@ -9,6 +9,7 @@ import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { type AggregateFacts, readDmarc, readTlsReport } from './aggregate.ts'
 import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
+import { anyWord, expression, wordsOf } from './words.ts'
 
 /** Of a larger attachment nothing is unpacked. */
 const packedMax = 8 * 1024 * 1024
@@ -115,11 +116,9 @@ function readDisposition(sources: Sources): Report | null {
 }
 
 /** How Outlook and Exchange begin the subject of a receipt, in their languages; behind it is the subject of what was read. */
-const receiptSubject =
-  /^(?:(?:not )?read|(?:un|nicht )?gelesen|(?:non )?lue?|(?:no )?le[íi]d[oa]|(?:non )?lett[oa]|(?:niet )?gelezen|(?:não )?lid[ao]|(?:o|inte )?läst|(?:ikke )?lest|(?:ikke )?læst|luettu|przeczytan[oe]|přečteno|elolvasva|citit|прочтено|прочитано|okundu|開封済み|已读|已讀|未读|未讀|읽음)\s?[:：]/iu
+const receiptSubject = expression(`^(?:${anyWord('receiptSubject')})\\s?[:：]`)
 const fieldStart = /^\s*\p{L}[\p{L} ]{0,20}[:：]/u
-const receiptWords =
-  /\bwas (?:read|displayed|deleted without being read)\b|\bwurde [^\n]{0,60}gelesen|a été (?:lu|supprimé sans)|(?:se ha|fue|ha sido) (?:le[íi]d|elimin)|è stato (?:letto|eliminato)|\b(?:is|werd) [^\n]{0,60}gelezen|foi (?:lid|exclu)|\blästes\b|\bble lest|\bblev læst|on luettu|został[ao]? [^\n]{0,60}(?:przeczytan|odczytan)|byl[ao]? [^\n]{0,60}přečten|a fost citit|прочита|прочтен|okundu|開封|已[^\n]{0,40}[读讀]|[读讀]取|읽(?:었|음)/iu
+const receiptWords = wordsOf('receiptText')
 
 /** A receipt whose report was lost on the way, or never written: it repeats the subject behind a field's name, and says what was done. */
 function readDispositionWords(sources: Sources): Report | null {

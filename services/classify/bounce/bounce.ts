@@ -7,6 +7,7 @@ import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
+import { wordsOf } from '../words.ts'
 import { commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
 import { addressesIn, type NoticeRecipient, onlyAddress, pickDiagnostic, readCodes, readNotice } from './notice.ts'
@@ -298,18 +299,14 @@ function variantOf(recipients: readonly VerdictRecipient[], delayed: () => boole
   return 'soft'
 }
 
-const delayWords =
-  /delay(?:ed)?\b|warning: (?:could not send|message)|still (?:being )?(?:re)?tr(?:y|ied)|will (?:keep trying|continue|retry|be retried)|has not yet been delivered|not yet been delivered|do not need to (?:re)?send|no action is required|verzögert|noch nicht zugestellt|retard[ée]|n.a pas encore été|retrasad|a[úu]n no se ha entregado|ritard(?:at|o\b)|ainda não foi entregue|atrasad|vertraagd|nog niet (?:bezorgd|afgeleverd)|försenad|forsinket|opóźnion|zpožděn|задерж|遅れ|遅延|延迟|延遲|지연/i
+const delayPattern = wordsOf('delay')
+/** Of a notice so far: behind it may stand what came back. */
+const delayTextMax = 1_500
 
 function looksDelayed(sources: Sources, notice: string): boolean {
-  const subject = sources.header('subject')
-  return (
-    /delay|warning: could not|not yet|verzögert|retard|retrasad|ritardo|atrasad|vertraagd|försenad|forsinket|opóźnion|zpožděn|задерж|遅延|延迟|延遲|지연/i.test(
-      subject,
-    ) ||
-    (delayWords.test(notice.slice(0, 1_500)) &&
-      !/given up|permanent|giving up|failed permanently|will no longer/i.test(notice.slice(0, 1_500)))
-  )
+  if (delayPattern.test(sources.header('subject'))) return true
+  const text = notice.slice(0, delayTextMax)
+  return delayPattern.test(text) && !/given up|permanent|giving up|failed permanently|will no longer/i.test(text)
 }
 
 /** Addresses that a notice mentions but that are no recipients: who sent the message, who reports. */

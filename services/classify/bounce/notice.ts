@@ -5,6 +5,7 @@
  * it heard, and then returns the message. That holds for qmail, Exim, Sendmail, Exchange, Courier, Domino and the rest.
  */
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
+import { wordsOf } from '../words.ts'
 
 export type NoticeRecipient = {
   readonly address: string
@@ -55,8 +56,7 @@ const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
 /** "To the address", where nothing in front of it or behind it needs to say more. */
-const toWords =
-  /发往|寄往|发送[至到给]|投递[至到]|发给|寄给|寄到|傳送到|на адрес|получателю|адресату|an (?:die )?(?:e-?mail-?)?adresse|an den empfänger|à l.adresse|au destinataire|a la direcci[óo]n|al destinatario|all.indirizzo|para o endereço|ao destinatário|aan het adres|na adres|k adresátovi/iu
+const toWords = wordsOf('towards')
 const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"',;:@]{1,64}@[\\w.-]{1,255})`, 'giu')
 
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
@@ -78,8 +78,7 @@ function bareAddress(text: string): string {
 }
 
 /** What is wrong with a mailbox, in a sentence that names it. */
-const failureWords =
-  /unavailable|unknown|not (?:found|exist|valid|active|known|listed|accept)|n[o']t exist|invalid|disabled|inactive|suspended|deactivated|blocked|full\b|quota|reject|refus|no such|fail|cannot|can.t|could not|couldn.t|unable|wasn.t able|undeliver|not (?:be )?deliver|no longer|bounced|error|unroutable|denied|存在|エラー|届|недоступ|не найден|не существ|существует|невозможно|nicht|n.existe|introuvable|no existe|inexist|não|non (?:esiste|è)|nie istnieje|bestaat niet/i
+const failureWords = wordsOf('failure')
 
 /** What stands in front of names without a domain: those of the system that reports. */
 const introduction =
