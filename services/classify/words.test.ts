@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { classify } from './classify.ts'
-import notices from './golden/notices.json' with { type: 'json' }
 import words from './rules/words.json' with { type: 'json' }
 import { type Purpose, wordsOf } from './words.ts'
 
@@ -37,25 +35,4 @@ describe('the words by language', () => {
       assert.ok(subject.test(text), text)
     for (const text of ['May', 'Mai', 'Май', '五月']) assert.ok(!subject.test(text), text)
   })
-})
-
-describe('a notice in words, of a system that says what it is and of one that does not', () => {
-  for (const { language, subject, address, unknown, full } of notices) {
-    it(`is read in ${new Intl.DisplayNames('en', { type: 'language' }).of(language)}`, () => {
-      for (const from of ['postmaster@mx.example', 'Mail <mail@mx.example>']) {
-        for (const [text, reason] of [
-          [unknown, 'userunknown'],
-          [full, 'mailboxfull'],
-        ]) {
-          const { kind, recipients } = classify(
-            Buffer.from(
-              `Return-Path: <>\r\nFrom: ${from}\r\nTo: news@sender.example\r\nSubject: ${subject}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n`,
-            ),
-          )
-          const named = recipients.map((recipient) => `${recipient.address} ${recipient.reason}`)
-          assert.deepEqual([kind, named], ['bounce', [`${address} ${reason}`]], `${from}: ${text}`)
-        }
-      }
-    })
-  }
 })
