@@ -5,7 +5,8 @@
  * it heard, and then returns the message. That holds for qmail, Exim, Sendmail, Exchange, Courier, Domino and the rest.
  */
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
-import { wordsOf } from '../words.ts'
+import { anyWord, wordsOf } from '../words.ts'
+import { recipientsMax } from './dsn.ts'
 
 export type NoticeRecipient = {
   readonly address: string
@@ -80,6 +81,14 @@ function bareAddress(text: string): string {
 /** What is wrong with a mailbox, in a sentence that names it. */
 const failureWords = wordsOf('failure')
 
+/** What stands between two recipients of one line: what is wrong with the first, and a comma or an "and", or the next reply. */
+const enumerated = (() => {
+  const wrong = `\\s*\\([^()]{0,200}\\)|\\s+[-–:]\\s[^.;@()]{0,200}(?=;)|\\s[^.;@()]{0,100}(?=[,;]\\s*[45]\\d\\d[ -])`
+  const comma = `[,;、，；/&]\\s*(?:[45]\\d\\d[ -](?:[45]\\.\\d{1,3}\\.\\d{1,3} )?)?|(?:${anyWord('and')})\\s+|(?:和|与|與|及|と|および|및)\\s*`
+  const opens = `[<(["'“‘]{0,3}(?:mailto:|smtp:)?`
+  return new RegExp(`^(?:>\\s*<|[>)\\]"'”’]{0,3}(?:${wrong})?\\s*(?:${comma})+${opens})$`, 'iu')
+})()
+
 /** What stands in front of names without a domain: those of the system that reports. */
 const introduction =
   /(?:following|these|this|intended) (?:recipient|address(?:ee)?|user|mailbox|account|name)(?:s|es|\(s\)|\(es\))?\b|not (?:be )?delivered to(?: the following)?\s*:|problems? with (?:the )?(?:following|recipient)/i
@@ -126,12 +135,21 @@ export function readNotice(
     .split('\n')
     .slice(0, 2_000)
     .map((line) => line.slice(0, 2_000))
-  const found: { address: string; line: number }[] = []
+  const found: { address: string; line: number; at: number }[] = []
+  const known = new Set<string>()
+  const isNew = (address: string, line: number): boolean => {
+    const lower = address.toLowerCase()
+    if (address === '' || isStranger(address) || known.has(lower) || found.length >= recipientsMax) return false
+    known.add(lower)
+    found.push({ address, line, at: Math.max(0, (lines[line] ?? '').indexOf(address)) })
+    return true
+  }
   const add = (address: string | undefined, line: number): void => {
     const cleaned = bareAddress(address ?? '')
-    if (cleaned === '' || isStranger(cleaned)) return
-    if (found.length < 1_000 && !found.some((known) => known.address.toLowerCase() === cleaned.toLowerCase())) {
-      found.push({ address: cleaned, line })
+    if (!isNew(cleaned, line)) return
+    const text = lines[line] ?? ''
+    if (text.indexOf('@') !== text.lastIndexOf('@')) {
+      for (const peer of peersOf(cleaned, text)) isNew(bareAddress(peer), line)
     }
   }
   const summary = summaryLines(lines)
@@ -184,23 +202,28 @@ export function readNotice(
     if (found.length > 0) break
     for (const [index, line] of lines.entries()) form(line, index)
   }
-  const sections = found.map(({ address, line }, index) => {
+  const sections = found.map(({ address, line, at }, index) => {
+    const [before, next] = [found[index - 1], found[index + 1]]
+    const isShared = before?.line === line || next?.line === line
+    if (next?.line === line) return { address, isShared, text: (lines[line] ?? '').slice(at, Math.max(at, next.at)) }
+    const end = Math.max(next?.line ?? lines.length, line + 1)
+    if (isShared) return { address, isShared, text: [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n') }
     // In a transcript the recipient stands behind the dialogue that failed.
     let start = line
     while (transcriptLine.test(lines[start - 1] ?? '')) start--
-    const end = found[index + 1]?.line ?? lines.length
-    return { address, text: lines.slice(start, Math.max(end, line + 1)).join('\n') }
+    return { address, isShared, text: lines.slice(start, end).join('\n') }
   })
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: string | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
   // What was quoted for none of them was quoted for all, but for those of whom something else is said.
   const quotedElsewhere = !owns.some((own) => replyLine.test(own)) && replyLine.test(notice)
-  return sections.map(({ address, text }, index) => {
+  return sections.map(({ address, isShared, text }, index) => {
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = owns[index] ?? ''
     const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
-    const hasWords = !isOfAll && (replyLine.test(own) || own.split(/\s+/).length >= 3)
+    const hasWords =
+      !isOfAll && (replyLine.test(own) || failureWords.test(own) || (!isShared && own.split(/\s+/).length >= 3))
     if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
     ofNotice ??= pickDiagnostic(notice)
     return { address, diagnostic: ofNotice, section: notice }
@@ -208,6 +231,20 @@ export function readNotice(
 }
 
 const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]{1,255}/g
+
+/** Recipients that stand beside one in the same line, as in "ann@x.example (full) and bob@y.example". */
+function peersOf(address: string, line: string): string[] {
+  const all = Array.from(line.matchAll(anyAddress), ({ 0: text, index }) => ({ text, index }))
+  const at = all.findIndex(({ text }) => text.includes(address))
+  const peers: string[] = []
+  for (let next = at + 1; at >= 0 && next < all.length; next++) {
+    const [one, other] = [all[next - 1], all[next]]
+    if (one === undefined || other === undefined) break
+    if (!enumerated.test(line.slice(one.index + one.text.length, other.index))) break
+    peers.push(other.text)
+  }
+  return peers
+}
 
 /** All addresses that stand in a text, in its order. */
 export const addressesIn = (text: string): string[] =>

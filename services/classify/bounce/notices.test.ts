@@ -9,7 +9,7 @@ import samples from '../golden/notices.json' with { type: 'json' }
 
 type Sample = (typeof samples)[number]
 
-function mail({ from, subject, body, returnedTo = '' }: Sample): Buffer {
+function mail({ from, subject, body, returnedTo = '' }: Omit<Sample, 'name' | 'to' | 'reason'>): Buffer {
   const head = [
     `From: ${from}`,
     'To: bounces@news.sender.example',
@@ -35,6 +35,58 @@ describe('notices in words', () => {
       assert.equal(kind, 'bounce')
       assert.deepEqual(recipients.map(({ address }) => address).toSorted(), sample.to.toSorted())
       assert.deepEqual([...new Set(recipients.map(({ reason }) => reason))], [sample.reason])
+    })
+  }
+})
+
+describe('several recipients in one line', () => {
+  for (const [text, expected] of [
+    [
+      'Your message could not be delivered to ann@x.example (mailbox full) and bob@y.example (user unknown).',
+      ['ann@x.example mailboxfull', 'bob@y.example userunknown'],
+    ],
+    [
+      'Your message to ann@x.example, bob@y.example and eve@z.example could not be delivered: user unknown.',
+      ['ann@x.example userunknown', 'bob@y.example userunknown', 'eve@z.example userunknown'],
+    ],
+    [
+      'Ihre Nachricht an ann@x.example und bob@y.example konnte nicht zugestellt werden. Das Postfach ist voll.',
+      ['ann@x.example mailboxfull', 'bob@y.example mailboxfull'],
+    ],
+    [
+      'Message not delivered to: ann@x.example - mailbox full; bob@y.example - no such user',
+      ['ann@x.example mailboxfull', 'bob@y.example userunknown'],
+    ],
+    [
+      'Failed addresses: <ann@x.example> <bob@y.example>\nReason: user unknown',
+      ['ann@x.example userunknown', 'bob@y.example userunknown'],
+    ],
+    [
+      'The following recipients could not be reached:\n\nann@x.example; bob@y.example\n\nReason: mailbox is full',
+      ['ann@x.example mailboxfull', 'bob@y.example mailboxfull'],
+    ],
+    [
+      'Recipient\tReason\nann@x.example\tMailbox full\nbob@y.example\tUser unknown',
+      ['ann@x.example mailboxfull', 'bob@y.example userunknown'],
+    ],
+    [
+      'Your message did not reach ann@x.example or bob@y.example.',
+      ['ann@x.example undefined', 'bob@y.example undefined'],
+    ],
+    // Who is named for another purpose is none.
+    [
+      'The message from news@sender.example to ann@x.example, cc boss@sender.example, failed: no such user',
+      ['ann@x.example userunknown'],
+    ],
+    ['Could not deliver to ann@x.example; forward this to desk@help.example for help.', ['ann@x.example undefined']],
+  ] as const) {
+    it(text.slice(0, 60), () => {
+      const sample = { from: 'MAILER-DAEMON@mx.example', subject: 'Undelivered mail', body: text, returnedTo: '' }
+      const { recipients } = classify(mail(sample))
+      assert.deepEqual(
+        recipients.map(({ address, reason }) => `${address} ${reason}`),
+        expected,
+      )
     })
   }
 })
