@@ -5,8 +5,9 @@
  * it heard, and then returns the message. That holds for qmail, Exim, Sendmail, Exchange, Courier, Domino and the rest.
  */
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
-import { anyWord, wordsOf } from '../words.ts'
+import { wordsOf } from '../words.ts'
 import { recipientsMax } from './dsn.ts'
+import { anyAddress, lineMax, listFrom, unbroken, withoutPeers } from './list.ts'
 
 export type NoticeRecipient = {
   readonly address: string
@@ -74,20 +75,14 @@ const wordsBefore =
 
 /** The address that a piece of text is, but for what stands around it; empty: it is none. */
 function bareAddress(text: string): string {
-  const cleaned = cleanAddress(text).replace(wordsBefore, '')
+  const cleaned = cleanAddress(text)
+    .replace(wordsBefore, '')
+    .replace(/^(?:rcpt|to|recipient|addr(?:ess)?|e-?mail)=/i, '')
   return /^[^@]+@[^@]+$/.test(cleaned) && findAddress(cleaned) === cleaned ? cleaned : ''
 }
 
 /** What is wrong with a mailbox, in a sentence that names it. */
 const failureWords = wordsOf('failure')
-
-/** What stands between two recipients of one line: what is wrong with the first, and a comma or an "and", or the next reply. */
-const enumerated = (() => {
-  const wrong = `\\s*\\([^()]{0,200}\\)|\\s+[-–:]\\s[^.;@()]{0,200}(?=;)|\\s[^.;@()]{0,100}(?=[,;]\\s*[45]\\d\\d[ -])`
-  const comma = `[,;、，；/&]\\s*(?:[45]\\d\\d[ -](?:[45]\\.\\d{1,3}\\.\\d{1,3} )?)?|(?:${anyWord('and')})\\s+|(?:和|与|與|及|と|および|및)\\s*`
-  const opens = `[<(["'“‘]{0,3}(?:mailto:|smtp:)?`
-  return new RegExp(`^(?:>\\s*<|[>)\\]"'”’]{0,3}(?:${wrong})?\\s*(?:${comma})+${opens})$`, 'iu')
-})()
 
 /** What stands in front of names without a domain: those of the system that reports. */
 const introduction =
@@ -121,6 +116,7 @@ function withoutSignature(notice: string): string {
   return at > noticeMin ? notice.slice(0, at) : notice
 }
 const noticeMin = 40
+const linesMax = 2_000
 
 /**
  * Recipients that the notice names, each with the text that follows it up to the next; `isStranger` tells who never is one.
@@ -131,11 +127,14 @@ export function readNotice(
   isStranger: (address: string) => boolean,
   domain: string,
 ): NoticeRecipient[] {
-  const lines = withoutSignature(notice)
-    .split('\n')
-    .slice(0, 2_000)
-    .map((line) => line.slice(0, 2_000))
-  const found: { address: string; line: number; at: number }[] = []
+  const lines = unbroken(
+    withoutSignature(notice)
+      .split('\n')
+      .slice(0, linesMax)
+      .map((line) => line.slice(0, lineMax)),
+    (line) => aloneOnLine.test(line),
+  )
+  const found: Found[] = []
   const known = new Set<string>()
   const isNew = (address: string, line: number): boolean => {
     const lower = address.toLowerCase()
@@ -147,10 +146,7 @@ export function readNotice(
   const add = (address: string | undefined, line: number): void => {
     const cleaned = bareAddress(address ?? '')
     if (!isNew(cleaned, line)) return
-    const text = lines[line] ?? ''
-    if (text.indexOf('@') !== text.lastIndexOf('@')) {
-      for (const peer of peersOf(cleaned, text)) isNew(bareAddress(peer), line)
-    }
+    for (const peer of listFrom(lines[line] ?? '', cleaned).slice(1)) isNew(bareAddress(peer.text), line)
   }
   const summary = summaryLines(lines)
   /** On which of them an address can stand. */
@@ -161,10 +157,12 @@ export function readNotice(
   const forms: ((line: string, index: number) => void)[] = [
     (line, index) => {
       if (mentions[index] === false || isOfOthers(line) || summary.has(index)) return
+      // Of a list the first stands for all.
+      const one = withoutPeers(line)
       add(
-        x400.exec(line)?.[1] ??
-          (lineEnds.test(line) ? aloneOnLine.exec(line)?.[1] : undefined) ??
-          withReason.exec(line)?.[1],
+        x400.exec(one)?.[1] ??
+          (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ??
+          withReason.exec(one)?.[1],
         index,
       )
     },
@@ -202,17 +200,7 @@ export function readNotice(
     if (found.length > 0) break
     for (const [index, line] of lines.entries()) form(line, index)
   }
-  const sections = found.map(({ address, line, at }, index) => {
-    const [before, next] = [found[index - 1], found[index + 1]]
-    const isShared = before?.line === line || next?.line === line
-    if (next?.line === line) return { address, isShared, text: (lines[line] ?? '').slice(at, Math.max(at, next.at)) }
-    const end = Math.max(next?.line ?? lines.length, line + 1)
-    if (isShared) return { address, isShared, text: [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n') }
-    // In a transcript the recipient stands behind the dialogue that failed.
-    let start = line
-    while (transcriptLine.test(lines[start - 1] ?? '')) start--
-    return { address, isShared, text: lines.slice(start, end).join('\n') }
-  })
+  const sections = sectionsOf(lines, found)
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: string | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
@@ -222,28 +210,55 @@ export function readNotice(
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = owns[index] ?? ''
     const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
-    const hasWords =
-      !isOfAll && (replyLine.test(own) || failureWords.test(own) || (!isShared && own.split(/\s+/).length >= 3))
+    const hasWords = !isOfAll && (saysWhy(own) || (!isShared && own.split(/\s+/).length >= 3))
     if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
     ofNotice ??= pickDiagnostic(notice)
     return { address, diagnostic: ofNotice, section: notice }
   })
 }
 
-const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]{1,255}/g
+/** A recipient, its line, and where it stands in that. */
+type Found = { readonly address: string; readonly line: number; readonly at: number }
+/** What the notice says of one; `isShared`: its line names others, too. */
+type Section = { readonly address: string; readonly isShared: boolean; readonly text: string }
 
-/** Recipients that stand beside one in the same line, as in "ann@x.example (full) and bob@y.example". */
-function peersOf(address: string, line: string): string[] {
-  const all = Array.from(line.matchAll(anyAddress), ({ 0: text, index }) => ({ text, index }))
-  const at = all.findIndex(({ text }) => text.includes(address))
-  const peers: string[] = []
-  for (let next = at + 1; at >= 0 && next < all.length; next++) {
-    const [one, other] = [all[next - 1], all[next]]
-    if (one === undefined || other === undefined) break
-    if (!enumerated.test(line.slice(one.index + one.text.length, other.index))) break
-    peers.push(other.text)
+const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
+
+/** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
+function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
+  const fronts = wordsInFront(lines, found)
+  return found.map(({ address, line, at }, index) => {
+    const [before, next] = [found[index - 1], found[index + 1]]
+    const isShared = before?.line === line || next?.line === line
+    const text = fronts?.[index]
+    if (text !== undefined) return { address, isShared, text }
+    if (next?.line === line) return { address, isShared, text: (lines[line] ?? '').slice(at, Math.max(at, next.at)) }
+    const end = Math.max(next?.line ?? lines.length, line + 1)
+    if (isShared) return { address, isShared, text: [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n') }
+    // In a transcript the recipient stands behind the dialogue that failed.
+    let start = line
+    while (transcriptLine.test(lines[start - 1] ?? '')) start--
+    return { address, isShared, text: lines.slice(start, end).join('\n') }
+  })
+}
+
+/** What stands in front of each in its paragraph, where all of that says what is wrong, and nothing behind the last does; null: not so. */
+function wordsInFront(lines: readonly string[], found: readonly Found[]): string[] | null {
+  const [first, last] = [found[0], found.at(-1)]
+  if (first === undefined || last === undefined || first.line === last.line) return null
+  const behind = [lines[last.line]?.slice(last.at + last.address.length), ...lines.slice(last.line + 1)].join('\n')
+  if (saysWhy(behind)) return null
+  const fronts: string[] = []
+  for (const [index, { line, at }] of found.entries()) {
+    const before = found[index - 1]
+    let start = line
+    while (start - 1 > (before?.line ?? -1) && lines[start - 1]?.trim() !== '') start--
+    const front =
+      before?.line === line ? fronts.at(-1) : [...lines.slice(start, line), lines[line]?.slice(0, at)].join('\n')
+    if (front === undefined || !saysWhy(front)) return null
+    fronts.push(front)
   }
-  return peers
+  return fronts
 }
 
 /** All addresses that stand in a text, in its order. */

@@ -39,7 +39,7 @@ describe('notices in words', () => {
   }
 })
 
-describe('several recipients in one line', () => {
+describe('several recipients', () => {
   for (const [text, expected] of [
     [
       'Your message could not be delivered to ann@x.example (mailbox full) and bob@y.example (user unknown).',
@@ -73,6 +73,39 @@ describe('several recipients in one line', () => {
       'Your message did not reach ann@x.example or bob@y.example.',
       ['ann@x.example undefined', 'bob@y.example undefined'],
     ],
+    [
+      'Your message could not be delivered to ann@x.example,\nbob@y.example and\neve@z.example: user unknown.',
+      ['ann@x.example userunknown', 'bob@y.example userunknown', 'eve@z.example userunknown'],
+    ],
+    [
+      'Mail to "Ann A." <ann@x.example>, Bob B. <bob@y.example> was rejected: user unknown',
+      ['ann@x.example userunknown', 'bob@y.example userunknown'],
+    ],
+    [
+      'ann@x.example: user unknown, bob@y.example: mailbox full',
+      ['ann@x.example userunknown', 'bob@y.example mailboxfull'],
+    ],
+    [
+      'Reason: User unknown\nAddress: ann@x.example\n\nReason: Mailbox full\nAddress: bob@y.example\n',
+      ['ann@x.example userunknown', 'bob@y.example mailboxfull'],
+    ],
+    [
+      'Unknown users: ann@x.example, bob@y.example\nFull mailboxes: eve@z.example',
+      ['ann@x.example userunknown', 'bob@y.example userunknown', 'eve@z.example mailboxfull'],
+    ],
+    [
+      '550 5.1.1 User unknown: ann@x.example\n552 5.2.2 Mailbox full: bob@y.example',
+      ['ann@x.example userunknown', 'bob@y.example mailboxfull'],
+    ],
+    [
+      'rcpt=ann@x.example status=550 5.1.1 no such user\nrcpt=bob@y.example status=552 5.2.2 over quota',
+      ['ann@x.example userunknown', 'bob@y.example mailboxfull'],
+    ],
+    // The summary of what was sent names more than whom it did not reach.
+    [
+      'To: ann@x.example, bob@y.example\nSubject: May\n\ncould not be delivered to bob@y.example: mailbox is full',
+      ['bob@y.example mailboxfull'],
+    ],
     // Who is named for another purpose is none.
     [
       'The message from news@sender.example to ann@x.example, cc boss@sender.example, failed: no such user',
@@ -80,7 +113,7 @@ describe('several recipients in one line', () => {
     ],
     ['Could not deliver to ann@x.example; forward this to desk@help.example for help.', ['ann@x.example undefined']],
   ] as const) {
-    it(text.slice(0, 60), () => {
+    it(text.slice(0, 70).replaceAll('\n', ' '), () => {
       const sample = { from: 'MAILER-DAEMON@mx.example', subject: 'Undelivered mail', body: text, returnedTo: '' }
       const { recipients } = classify(mail(sample))
       assert.deepEqual(
