@@ -1,11 +1,15 @@
 /** Addresses as they stand in text: `<user@example.com>`, `"John Doe"@example.com`, `user@[192.0.2.1]`. */
 
 const pattern =
-  /(?:"(?:[^"\\\r\n]|\\.){1,64}"|[^\s<>()[\]:;,"@\\\x00-\x20\x7f]{1,64})@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)/u
+  /(?:"(?:[^"\\\r\n]|\\.){1,64}"|[^\s<>()[\]:;,"@\\\x00-\x20\x7f]{1,64})@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)/gu
 
 /** The first address in a text; empty: none. */
 export function findAddress(text: string): string {
-  return text.includes('@') ? (pattern.exec(text)?.[0] ?? '') : ''
+  const at = text.indexOf('@')
+  if (at < 0) return ''
+  // Only a quoted local part has spaces: another one starts behind the last of them, and what is in front need not be tried.
+  pattern.lastIndex = text.includes('"@') ? 0 : text.lastIndexOf(' ', at) + 1
+  return pattern.exec(text)?.[0] ?? ''
 }
 
 /** An address without brackets, quotes around it, a `mailto:`, a source route or a dot behind it. */
@@ -13,9 +17,9 @@ export function cleanAddress(text: string): string {
   return text
     .trim()
     .replace(/^mailto:/i, '')
-    .replace(/^<+|>+$/g, '')
+    .replace(/^<+(?:mailto:)?/i, '')
     .replace(/^@[^:]+:/, '')
-    .replace(/[.,;:]+$/, '')
+    .replace(/[>.,;:]+$/, '')
     .trim()
 }
 

@@ -7,42 +7,50 @@ import { anyWord } from '../words.ts'
 /** Of a line so many characters are looked at. */
 export const lineMax = 2_000
 
-export const anyAddress = /[^\s<>()[\]{}"',;:@，。、；：「」（）]{1,64}@[\w.-]{1,255}/g
+const address = `[^\\s<>()[\\]{}"',;:@，。、；：「」（）]{1,64}@[\\w.-]{1,255}`
+export const anyAddress = new RegExp(address, 'g')
+const firstAddress = new RegExp(address)
 
 /** What goes on with a list of recipients: a comma or an "and", or the reply for the next one. */
 const comma = `[,;、，；/&]\\s*(?:[45]\\d\\d[ -](?:[45]\\.\\d{1,3}\\.\\d{1,3} )?)?|(?:${anyWord('and')})(?:\\s+|$)|(?:和|与|與|及|と|および|및)\\s*`
-/** What stands between two recipients of one line; what is wrong with the first may stand in front of the comma. */
-const enumerated = (() => {
+/** The next of a list: between two, what is wrong with the first may stand in front of the comma. */
+const listed = (() => {
   const wrong = `\\s*\\([^()]{0,200}\\)|\\s*[-–:]\\s[^.;@()]{0,200}(?=[,;])|\\s[^.;@()]{0,100}(?=[,;]\\s*[45]\\d\\d[ -])`
   const name = `(?:"[^"]{0,60}"\\s*|(?:\\p{Lu}[\\p{L}.'-]{0,30}\\s+){1,4})(?=<)`
   const opens = `(?:${name})?[<(["'“‘]{0,3}(?:mailto:|smtp:)?`
-  return new RegExp(`^(?:>\\s*<|[>)\\]"'”’]{0,3}(?:${wrong})?\\s*(?:${comma})+${opens})$`, 'u')
+  return new RegExp(`(?:>\\s*<|[>)\\]"'”’]{0,3}(?:${wrong})?\\s*(?:${comma})+${opens})(${address})`, 'uy')
 })()
 /** Of a line that a list of recipients breaks, and of the next. */
 const brokenList = new RegExp(`@[\\w.-]{1,255}[>)\\]"']{0,3}\\s*(?:${comma})$`, 'u')
 const listGoesOn = /^\s*[<("']{0,3}[^\s<>@"',;:()]{1,64}@[\w.-]/
 
-type Named = { readonly text: string; readonly index: number }
-
-/** A recipient of a line, the first one unless it is given, and those that are listed behind it: "ann@x.example (full) and bob@y.example". */
-export function listFrom(line: string, address = ''): Named[] {
-  if (line.indexOf('@') === line.lastIndexOf('@')) return []
-  const all = Array.from(line.matchAll(anyAddress), ({ 0: text, index }) => ({ text, index }))
-  const start = all.findIndex(({ text }) => text.includes(address))
-  const list: Named[] = []
-  for (const next of start < 0 ? [] : all.slice(start)) {
-    const last = list.at(-1)
-    if (last !== undefined && !enumerated.test(line.slice(last.index + last.text.length, next.index))) break
-    list.push(next)
+/** The recipients that a line lists behind the one that ends at `end`, and where the last of them ends. */
+function listedBehind(line: string, end: number): { readonly peers: readonly string[]; readonly end: number } {
+  const peers: string[] = []
+  let last = end
+  listed.lastIndex = end
+  for (let match = listed.exec(line); match !== null; match = listed.exec(line)) {
+    peers.push(match[1] ?? '')
+    last = listed.lastIndex
   }
-  return list
+  return { peers, end: last }
 }
 
+const namesSeveral = (line: string): boolean => line.indexOf('@') !== line.lastIndexOf('@')
+
+/** Those whom a line lists behind a recipient: "ann@x.example (full) and bob@y.example". */
+export function peersOf(address: string, line: string): readonly string[] {
+  const at = namesSeveral(line) ? line.indexOf(address) : -1
+  return at < 0 ? [] : listedBehind(line, at + address.length).peers
+}
+
+/** A line with the first of its list alone, who stands for all. */
 export function withoutPeers(line: string): string {
-  const list = listFrom(line)
-  const [first, last] = [list[0], list.at(-1)]
-  if (first === undefined || last === undefined || first === last) return line
-  return line.slice(0, first.index + first.text.length) + line.slice(last.index + last.text.length)
+  const first = namesSeveral(line) ? firstAddress.exec(line) : null
+  if (first === null) return line
+  const end = first.index + first[0].length
+  const list = listedBehind(line, end)
+  return list.peers.length === 0 ? line : line.slice(0, end) + line.slice(list.end)
 }
 
 /** A list of recipients in a sentence may go on in the next line; where each has a line of its own (`isAlone`), it is none. */
@@ -51,7 +59,8 @@ export function unbroken(given: readonly string[], isAlone: (line: string) => bo
   for (const line of given) {
     const before = lines.at(-1)
     const goesOn =
-      before !== undefined &&
+      before?.includes('@') &&
+      line.includes('@') &&
       before.length + line.length < lineMax &&
       listGoesOn.test(line) &&
       brokenList.test(before) &&

@@ -7,7 +7,7 @@
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import { wordsOf } from '../words.ts'
 import { recipientsMax } from './dsn.ts'
-import { anyAddress, lineMax, listFrom, unbroken, withoutPeers } from './list.ts'
+import { anyAddress, lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
 
 export type NoticeRecipient = {
   readonly address: string
@@ -146,7 +146,7 @@ export function readNotice(
   const add = (address: string | undefined, line: number): void => {
     const cleaned = bareAddress(address ?? '')
     if (!isNew(cleaned, line)) return
-    for (const peer of listFrom(lines[line] ?? '', cleaned).slice(1)) isNew(bareAddress(peer.text), line)
+    for (const peer of peersOf(cleaned, lines[line] ?? '')) isNew(bareAddress(peer), line)
   }
   const summary = summaryLines(lines)
   /** On which of them an address can stand. */
@@ -210,7 +210,7 @@ export function readNotice(
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = owns[index] ?? ''
     const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
-    const hasWords = !isOfAll && (saysWhy(own) || (!isShared && own.split(/\s+/).length >= 3))
+    const hasWords = !isOfAll && ((!isShared && own.split(/\s+/).length >= 3) || saysWhy(own))
     if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
     ofNotice ??= pickDiagnostic(notice)
     return { address, diagnostic: ofNotice, section: notice }
