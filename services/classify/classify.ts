@@ -231,6 +231,7 @@ function bounceVerdict(
     ),
     recipients: bounce.recipients,
     reporter: bounce.reporter,
+    original: bounce.original,
   }
 }
 

@@ -2,7 +2,16 @@
  * A message as the classifier looks at it: parsed once, its notice and what it returns found once, evidence by byte range.
  */
 import { htmlToText } from '#lib/mail/html.ts'
-import { fieldText, findField, headerText, type Part, parseMime, partText, walkParts } from '#lib/mail/mime.ts'
+import {
+  decodeBody,
+  fieldText,
+  findField,
+  headerText,
+  type Part,
+  parseMime,
+  partText,
+  walkParts,
+} from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence } from '#schemas/types.ts'
 import { splitNotice } from './bounce/notice.ts'
@@ -85,35 +94,33 @@ export class Sources {
   /** The message that was returned, whole or its header only; null: none. Its offsets are those of `returnedBytes()`. */
   returned(): Part | null {
     if (this.#returned === undefined) {
-      const parts = this.parts()
-      const whole = parts.find(
-        (part) =>
-          part !== this.root && (part.type === 'message/rfc822' || part.type === 'message/global') && part.children[0],
-      )
-      const headers = parts.find(
-        (part) => part !== this.root && (part.type === 'text/rfc822-headers' || part.type === 'message/global-headers'),
-      )
-      this.#returned = whole?.children[0] ?? null
-      if (this.#returned === null && headers !== undefined) {
-        this.#returnedBytes = Buffer.from(partText(this.bytes, headers, textBytesMax))
-        this.#returned = parseMime(this.#returnedBytes)
-      }
+      const parts = this.parts().filter((part) => part !== this.root)
+      this.#returned = parts.find((part) => isMessage(part) && part.children.length > 0)?.children[0] ?? null
       if (this.#returned === null) {
-        // In a notice in words the message follows as text, behind a line that says so.
-        const text = this.notice().returned.replace(/^[^\n]*\n+/, (first) =>
-          /^[A-Za-z-]+:\s/.test(first) ? first : '',
-        )
-        if (/^[A-Za-z][A-Za-z-]*:\s/m.test(text)) {
-          this.#returnedBytes = Buffer.from(
-            text
-              .replace(/^(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/gm, (line) => (/^[ \t]+\S/.test(line) ? line : ''))
-              .trimStart(),
-          )
-          this.#returned = parseMime(this.#returnedBytes)
+        const other = parts.find(isHeaders) ?? parts.find((part) => isMessage(part) || this.#isMessageFile(part))
+        // In a notice in words the message follows as text.
+        const given = other === undefined ? returnedFields(this.notice().returned) : this.#decoded(other)
+        if (given.length > 0) {
+          this.#returnedBytes = given
+          this.#returned = parseMime(given)
         }
       }
     }
     return this.#returned
+  }
+
+  /** Some attach the message as a file, or encode it though it must not be (RFC 2046 section 5.2.1). */
+  #isMessageFile(part: Part): boolean {
+    if (!/^(?:application\/octet-stream|text\/plain)$/.test(part.type)) return false
+    return /\.eml"?\s*(?:;|$)/i.test(
+      `${part.parameters['name'] ?? ''};${headerText(this.bytes, part, 'content-disposition')}`,
+    )
+  }
+
+  #decoded(part: Part): Buffer {
+    return isHeaders(part)
+      ? Buffer.from(partText(this.bytes, part, textBytesMax))
+      : decodeBody(this.bytes, part, textBytesMax)
   }
 
   returnedBytes(): Buffer {
@@ -156,6 +163,27 @@ export class Sources {
   sender(): string {
     return findAddress(this.header('from')).toLowerCase()
   }
+}
+
+const isMessage = ({ type }: Part): boolean => type === 'message/rfc822' || type === 'message/global'
+const isHeaders = ({ type }: Part): boolean =>
+  /^(?:(?:text|message)\/rfc822-headers?|message\/global-headers)$/.test(type)
+
+/** The fields in what a notice returns as text, behind a line that says so: quoted, or indented, as it may be. Empty: none. */
+function returnedFields(returned: string): Buffer {
+  const text = returned.replace(/^[^\n]*\n+/, (first) => (/^[A-Za-z-]+:\s/.test(first) ? first : ''))
+  const prefix = /^([ \t>|]*)[A-Za-z][A-Za-z-]*:\s/m.exec(text)?.[1]
+  if (prefix === undefined) return Buffer.alloc(0)
+  const lines =
+    prefix === ''
+      ? text
+      : text
+          .split('\n')
+          .map((line) => (line.startsWith(prefix) ? line.slice(prefix.length) : line))
+          .join('\n')
+  return Buffer.from(
+    lines.replace(/^(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/gm, (line) => (/^[ \t]+\S/.test(line) ? line : '')).trimStart(),
+  )
 }
 
 function remembered(known: Map<string, string>, name: string, read: () => string): string {

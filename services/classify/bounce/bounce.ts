@@ -10,12 +10,22 @@ import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
 import { commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
-import { addressesIn, type NoticeRecipient, onlyAddress, pickDiagnostic, readCodes, readNotice } from './notice.ts'
+import {
+  addressesIn,
+  type NoticeRecipient,
+  onlyAddress,
+  pickDiagnostic,
+  readCodes,
+  readNotice,
+  toldOriginal,
+} from './notice.ts'
 
 export type Bounce = {
   readonly recipients: readonly VerdictRecipient[]
   readonly evidence: readonly Evidence[]
   readonly reporter: string
+  /** What the report or the notice says of the message that came back, where that itself does not. */
+  readonly original: Readonly<Record<string, string>>
   readonly variant: 'hard' | 'soft' | 'delayed' | 'delivered' | 'relayed'
 }
 
@@ -40,7 +50,7 @@ function readParts(sources: Sources): Dsn {
   const parts = statusPartsOf(sources)
   if (parts.length === 0) {
     const range = flattened(bytes, root)
-    if (range === null) return { reporter: '', recipients: [] }
+    if (range === null) return { reporter: '', envelopeId: '', messageId: '', recipients: [] }
     return readStray(bytes, range)
   }
   const read = parts.map((part) => readPart(bytes, part))
@@ -51,16 +61,20 @@ function readParts(sources: Sources): Dsn {
     for (const { address } of others) known.add(address.toLowerCase())
     return others
   })
+  const first = (name: 'reporter' | 'envelopeId' | 'messageId'): string =>
+    read.find((dsn) => dsn[name] !== '')?.[name] ?? ''
   return {
-    reporter: read.find(({ reporter }) => reporter !== '')?.reporter ?? '',
+    reporter: first('reporter'),
+    envelopeId: first('envelopeId'),
+    messageId: first('messageId'),
     recipients: recipients.slice(0, recipientsMax),
   }
 }
 
 /** Fields of a report where they do not belong: only those that name an address are believed. */
 function readStray(bytes: Buffer, range: { readonly bodyStart: number; readonly end: number }): Dsn {
-  const { reporter, recipients } = readDsn(bytes, range)
-  return { reporter, recipients: recipients.filter(({ address }) => address.includes('@')) }
+  const { recipients, ...dsn } = readDsn(bytes, range)
+  return { ...dsn, recipients: recipients.filter(({ address }) => address.includes('@')) }
 }
 
 function readPart(bytes: Buffer, part: Part): Dsn {
@@ -70,11 +84,11 @@ function readPart(bytes: Buffer, part: Part): Dsn {
     return dsn.recipients.length > 0 ? dsn : readStray(bytes, { bodyStart: part.start, end: part.bodyStart })
   }
   const decoded = decodeBody(bytes, part, noticeBytesMax)
-  const { reporter, recipients } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
+  const { recipients, ...dsn } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
   // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
   const range = [part.bodyStart, part.end] as const
   return {
-    reporter,
+    ...dsn,
     recipients: recipients.map((recipient) => ({ ...recipient, range, statusRange: null, diagnosticRange: null })),
   }
 }
@@ -102,7 +116,7 @@ export type BounceOptions = ReasonOptions & {
 
 export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const evidence: Evidence[] = []
-  const { recipients: fromDsn, reporter: named } = readParts(sources)
+  const { recipients: fromDsn, reporter: named, ...dsn } = readParts(sources)
   let reporter = named
   if (reporter === '') {
     const [, domain = ''] = /^(?:mailer-daemon|post_?master)@(.+)$/i.exec(findAddress(sources.header('from'))) ?? []
@@ -188,7 +202,27 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     } else if (found.match !== '') evidence.push(sources.find('reason', found.rule, found.match))
     return { address: draft.address, originalAddress: draft.originalAddress, ...judged }
   })
-  return { recipients, evidence, reporter, variant: variantOf(recipients, delayed) }
+  const original = originalOf(sources, dsn)
+  return { recipients, evidence, reporter, original, variant: variantOf(recipients, delayed) }
+}
+
+function originalOf(
+  sources: Sources,
+  { envelopeId, messageId }: Omit<Dsn, 'recipients' | 'reporter'>,
+): Bounce['original'] {
+  const isMissing = (name: string): boolean => sources.returnedHeader(name) === ''
+  const told =
+    isMissing('message-id') || isMissing('subject')
+      ? toldOriginal(sources.notice().text)
+      : { messageId: '', subject: '' }
+  const given = {
+    messageId: isMissing('message-id') ? messageId || told.messageId : '',
+    subject: isMissing('subject') && told.subject !== sources.header('subject') ? told.subject : '',
+    envelopeId,
+  }
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => (value === '' ? [] : [[name, value.slice(0, 300)]])),
+  )
 }
 
 /** Whether the words and the returned message's own field agree on others than X-Failed-Recipients: a host in between rewrote that. */

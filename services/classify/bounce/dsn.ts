@@ -20,7 +20,14 @@ export type DsnRecipient = {
   readonly diagnosticRange: readonly [number, number] | null
 }
 
-export type Dsn = { readonly reporter: string; readonly recipients: readonly DsnRecipient[] }
+export type Dsn = {
+  readonly reporter: string
+  /** What the sender gave as ENVID (RFC 3461 section 4.4); empty: nothing. */
+  readonly envelopeId: string
+  /** X-Original-Message-ID, which Google writes; empty: none. */
+  readonly messageId: string
+  readonly recipients: readonly DsnRecipient[]
+}
 
 const actions = new Set(['failed', 'delayed', 'delivered', 'relayed', 'expanded'])
 /** Of one bounce. */
@@ -64,8 +71,17 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
   }
   // Some repeat an action in front of the first recipient.
   const named = recipients.filter(({ address }) => address !== '')
-  return { reporter, recipients: named.length > 0 ? named : recipients }
+  return {
+    reporter,
+    envelopeId: unxtext(groupText(bytes, first, 'original-envelope-id')),
+    messageId: groupText(bytes, first, 'x-original-message-id'),
+    recipients: named.length > 0 ? named : recipients,
+  }
 }
+
+/** Undoes xtext (RFC 3461 section 4), in which an ENVID travels; some reports have it as it was sent. */
+const unxtext = (value: string): string =>
+  value.replace(/\+([2-7][0-9A-F])/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 
 /** Some systems put a local name or a user id in one of the two; the one that is an address is taken. */
 function recipientAddress(bytes: Buffer, group: FieldGroup): string {

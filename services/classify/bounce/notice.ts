@@ -22,7 +22,8 @@ const separators = [
   /^[-_=*\s>]*(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,8}(?:元の|送信した|送られた|オリジナル).{0,8}(?:メール|メッセージ)|(?:元の|オリジナル)(?:メール|メッセージ)|原文)/i,
 ]
 
-const headerLine = /^(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s?\S/i
+const headerLine =
+  /^(?:[>|] ?)?(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s?\S/i
 
 export type Notice = { readonly text: string; readonly returned: string }
 
@@ -34,8 +35,9 @@ export function splitNotice(text: string): Notice {
     const starts =
       (index > 0 && separators.some((separator) => separator.test(line))) ||
       (headerLine.test(line) &&
-        lines.slice(index + 1, index + 6).filter((next) => /^[A-Za-z][A-Za-z-]*:\s?\S|^[ \t]+\S/.test(next)).length >=
-          3)
+        lines
+          .slice(index + 1, index + 6)
+          .filter((next) => /^(?:[>|] ?)?(?:[A-Za-z][A-Za-z-]*:\s?\S|[ \t]+\S)/.test(next)).length >= 3)
     if (starts) return { text: lines.slice(0, index).join('\n'), returned: lines.slice(index).join('\n') }
   }
   return { text: lines.join('\n'), returned: '' }
@@ -92,7 +94,10 @@ const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 const subjectLine =
   /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
-const messageId = /\bmessage-id\s*:/i
+/** As a notice names the message that came back, in a line of its own or in a sentence. */
+const messageId =
+  /\bmessage-?id\b["']?\s{0,9}[:=]?\s{0,9}(<[^<>\s@]{1,250}@[^<>\s]{1,250}>|[^\s<>()"',;@]{1,250}@[\w.-]{1,250})/i
+const withoutMessageId = (line: string): string => (line.includes('@') ? line.replace(messageId, ' ') : line)
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
 const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
@@ -109,6 +114,15 @@ function summaryLines(lines: readonly string[]): ReadonlySet<number> {
   }
   return summary
 }
+
+/** The Message-ID and the subject of the message that came back, as a notice tells them; empty: it does not. */
+export function toldOriginal(notice: string): { readonly messageId: string; readonly subject: string } {
+  const text = notice.slice(0, originalTextMax)
+  const id = messageId.exec(text)?.[1] ?? ''
+  const line = text.split('\n').find((each) => subjectLine.test(each)) ?? ''
+  return { messageId: id.startsWith('<') || id === '' ? id : `<${id}>`, subject: line.replace(subjectLine, '').trim() }
+}
+const originalTextMax = 16 * 1024
 
 /** Behind a line of "-- " a footer speaks of others (RFC 3676, section 4.3); a notice that is nothing but one is read. */
 function withoutSignature(notice: string): string {
@@ -150,7 +164,8 @@ export function readNotice(
   }
   const summary = summaryLines(lines)
   /** On which of them an address can stand. */
-  const mentions = lines.map((line) => line.includes('@') && !messageId.test(line))
+  const bare = lines.map(withoutMessageId)
+  const mentions = bare.map((line) => line.includes('@'))
   let introduced: number | null = null
   let towards: boolean | null = null
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
@@ -198,7 +213,7 @@ export function readNotice(
   ]
   for (const form of forms) {
     if (found.length > 0) break
-    for (const [index, line] of lines.entries()) form(line, index)
+    for (const [index, line] of bare.entries()) form(line, index)
   }
   const sections = sectionsOf(lines, found)
   // Of the whole notice it is asked once, however many share it.
@@ -269,7 +284,7 @@ export const addressesIn = (text: string): string[] =>
 export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
   const lines = withoutSignature(notice.slice(0, 16_384)).split('\n')
   const summary = summaryLines(lines)
-  const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line) && !messageId.test(line))
+  const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line)).map(withoutMessageId)
   const found = new Map<string, string>()
   for (const address of addressesIn(words.join('\n'))) {
     if (!isStranger(address)) found.set(address.toLowerCase(), address)
