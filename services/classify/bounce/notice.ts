@@ -163,15 +163,20 @@ export function readNotice(
     for (const peer of peersOf(cleaned, lines[line] ?? '')) isNew(bareAddress(peer), line)
   }
   const summary = summaryLines(lines)
-  /** On which of them an address can stand. */
-  const bare = lines.map(withoutMessageId)
-  const mentions = bare.map((line) => line.includes('@'))
-  let introduced: number | null = null
-  let towards: boolean | null = null
+  /** Those on which an address stands. */
+  const mentions = lines.flatMap((line, index) => {
+    const text = withoutMessageId(line)
+    return text.includes('@') ? [{ text, index, isSummary: summary.has(index) }] : []
+  })
+  const inEach =
+    (read: (line: string, index: number, isSummary: boolean) => void): (() => void) =>
+    () => {
+      for (const { text, index, isSummary } of mentions) read(text, index, isSummary)
+    }
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
-  const forms: ((line: string, index: number) => void)[] = [
-    (line, index) => {
-      if (mentions[index] === false || isOfOthers(line) || summary.has(index)) return
+  const forms: readonly (() => void)[] = [
+    inEach((line, index, isSummary) => {
+      if (isSummary || isOfOthers(line)) return
       // Of a list the first stands for all.
       const one = withoutPeers(line)
       add(
@@ -180,40 +185,41 @@ export function readNotice(
           withReason.exec(one)?.[1],
         index,
       )
+    }),
+    () => {
+      const isTowards = toWords.test(notice)
+      for (const { text, index, isSummary } of mentions) {
+        if (isSummary) continue
+        for (const match of text.matchAll(named)) add(match[1], index)
+        for (const match of text.matchAll(inSentence)) add(match[1], index)
+        if (isTowards) for (const match of text.matchAll(toAddress)) add(match[1], index)
+      }
     },
-    (line, index) => {
-      if (mentions[index] === false || summary.has(index)) return
-      for (const match of line.matchAll(named)) add(match[1], index)
-      for (const match of line.matchAll(inSentence)) add(match[1], index)
-      towards ??= toWords.test(notice)
-      if (towards) for (const match of line.matchAll(toAddress)) add(match[1], index)
+    inEach((line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)),
+    () => {
+      if (domain === '') return
+      const introduced = lines.findIndex((line) => introduction.test(line))
+      for (let at = introduced + 1; introduced >= 0 && at < introduced + 20; at++) {
+        const name = nameAlone.exec(lines[at] ?? '')?.[1]
+        if (name !== undefined) add(`${name}@${domain}`, at)
+      }
     },
-    (line, index) => {
-      if (mentions[index]) add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)
-    },
-    (line, index) => {
-      introduced ??= lines.findIndex((each) => introduction.test(each))
-      const isNear = introduced >= 0 && index > introduced && index < introduced + 20
-      const name = isNear ? nameAlone.exec(line)?.[1] : undefined
-      if (name !== undefined && domain !== '') add(`${name}@${domain}`, index)
-    },
-    (line, index) => {
-      if (mentions[index] === false || summary.has(index)) return
+    inEach((line, index, isSummary) => {
+      if (isSummary) return
       // Whose mail was refused is no recipient.
       const rest = line.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
       if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
-    },
-    (line, index) => {
-      if (mentions[index] === false) return
+    }),
+    inEach((line, index) => {
       for (const address of (toLine.exec(line)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
-    },
-    (line, index) => {
-      if (mentions[index] && expandedLine.test(line)) add(findAddress(line), index)
-    },
+    }),
+    inEach((line, index) => {
+      if (expandedLine.test(line)) add(findAddress(line), index)
+    }),
   ]
   for (const form of forms) {
     if (found.length > 0) break
-    for (const [index, line] of bare.entries()) form(line, index)
+    form()
   }
   const sections = sectionsOf(lines, found)
   // Of the whole notice it is asked once, however many share it.
