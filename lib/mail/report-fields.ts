@@ -2,7 +2,7 @@
  * Bodies that are made of header-like fields in groups divided by blank lines: message/delivery-status (RFC 3464 section 2.1),
  * message/feedback-report (RFC 5965 section 3), message/disposition-notification (RFC 8098 section 3.1).
  */
-import { type Field, fieldText, lineEnd, type Part, parseFields } from './mime.ts'
+import { decodeBody, type Field, fieldText, lineEnd, type Part, parseFields } from './mime.ts'
 
 export type FieldGroup = readonly Field[]
 
@@ -22,6 +22,19 @@ export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>
     at = bodyStart > at ? bodyStart : lineEnd(bytes, at, end)
   }
   return groups
+}
+
+const decodedMax = 256 * 1024
+
+/**
+ * What the fields of such a part say, of all its groups: by name, in lower case, each value in its order. A part that is encoded, which
+ * it must not be (RFC 5965 section 3, RFC 8098 section 3), is decoded.
+ */
+export function reportFields(bytes: Buffer, part: Part): (name: string) => readonly string[] {
+  const isEncoded = part.encoding === 'base64' || part.encoding === 'quoted-printable'
+  const text = isEncoded ? decodeBody(bytes, part, decodedMax) : bytes
+  const fields = parseGroups(text, isEncoded ? { bodyStart: 0, end: text.length } : part).flat()
+  return (name) => fields.filter((field) => field.name === name).map((field) => fieldText(text, field))
 }
 
 export const groupField = (group: FieldGroup, name: string): Field | undefined =>

@@ -3,7 +3,9 @@
  * the reverse-path. VERP (the recipient with = for @), SRS (what a forwarder made of it), BATV (a signature in front), and whatever
  * form the operator names.
  */
+import { reportFields } from '#lib/mail/report-fields.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
+import type { Sources } from './sources.ts'
 
 export type AddressFacts = { readonly recipient?: string; readonly campaign?: string; readonly customer?: string }
 
@@ -32,7 +34,7 @@ export function unwrapped(address: string): string {
 }
 
 /**
- * @param addresses of ours: forward-paths of the envelope, or To where there is none
+ * @param addresses of ours: forward-paths of the envelope, or To where there is none, and return addresses
  * @param patterns with the named groups recipient, campaign and customer; in a recipient = stands for @
  */
 export function readAddresses(addresses: readonly string[], patterns: readonly RegExp[]): AddressFacts {
@@ -62,4 +64,19 @@ function mailbox(value: string): string {
   if (value.includes('@')) return findAddress(value)
   const at = value.lastIndexOf('=')
   return at < 0 ? '' : findAddress(`${value.slice(0, at)}@${value.slice(at + 1)}`)
+}
+
+/** For whom a host took a message (RFC 5321 section 4.4, `for`), by its Received field; empty: it does not say. */
+export function takenFor(received: string): string {
+  const [, taken = ''] = /\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|\()/i.exec(received) ?? []
+  return findAddress(taken) === taken ? taken : ''
+}
+
+/** Our return address, as a report or the returned message has it; empty strings where they do not. */
+export function returnPaths(sources: Sources): string[] {
+  const feedback = sources.parts().find(({ type }) => type === 'message/feedback-report')
+  const told = feedback === undefined ? [] : reportFields(sources.bytes, feedback)('original-mail-from').slice(0, 1)
+  return [...told, ...['return-path', 'x-envelope-from', 'errors-to'].map((name) => sources.returnedHeader(name))].map(
+    findAddress,
+  )
 }

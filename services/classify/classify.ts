@@ -8,7 +8,7 @@ import { mimeLimits, type Part, walkParts } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/types.ts'
 import { readAbsence } from './absence.ts'
-import { type AddressFacts, readAddresses } from './addresses.ts'
+import { type AddressFacts, readAddresses, returnPaths } from './addresses.ts'
 import { acknowledgement, readAutoReply } from './auto-reply.ts'
 import { isStatusPart, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
@@ -73,13 +73,22 @@ export function examine(
 
 /** @param addressed the messages whose recipients are ours */
 function judge(addressed: readonly Sources[], sources: Sources, options: ClassifyOptions): Verdict {
-  const facts = readAddresses(addressed.flatMap(ourAddresses), options.addressPatterns ?? [])
+  const patterns = options.addressPatterns ?? []
+  const ours = readAddresses(addressed.flatMap(ourAddresses), patterns)
+  const facts = { ...readAddresses(returnPaths(sources), patterns), ...ours }
   const verdict = decide(sources, options, facts)
   return bounded({
     ...verdict,
-    original: { ...facts, ...original(sources, options.originalFields ?? []), ...verdict.original },
+    // What a person passes on may have another sender's return address.
+    original: {
+      ...(isOfReturned(verdict) ? facts : ours),
+      ...original(sources, options.originalFields ?? []),
+      ...verdict.original,
+    },
   })
 }
+
+const isOfReturned = ({ kind }: Verdict): boolean => kind === 'bounce' || kind === 'complaint' || kind === 'report'
 
 /** Tells that what stands behind so many parts was not read. */
 const withoutParts = (verdict: Verdict): Verdict => {
@@ -112,7 +121,7 @@ function ourAddresses(sources: Sources): string[] {
 }
 
 function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts): Verdict {
-  const report = readReport(sources)
+  const report = readReport(sources, facts.recipient ?? '')
   if (report !== null) return reportVerdict(report, 0.98)
   const notified = readNotification(sources)
   if (notified !== null) return notifiedVerdict(sources, notified, options)

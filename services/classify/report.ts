@@ -3,9 +3,10 @@
  * reports (RFC 8460).
  */
 import { decodeBody, headerText, type Part, partText } from '#lib/mail/mime.ts'
-import { groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
+import { reportFields, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
+import { takenFor } from './addresses.ts'
 import { type AggregateFacts, readDmarc, readTlsReport } from './aggregate.ts'
 import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
@@ -23,8 +24,9 @@ export type Report = {
   readonly facts?: AggregateFacts
 }
 
-export function readReport(sources: Sources): Report | null {
-  return readFeedback(sources) ?? readDisposition(sources) ?? readAggregate(sources)
+/** @param returnTo the recipient that our return address names; empty: it names none */
+export function readReport(sources: Sources, returnTo: string): Report | null {
+  return readFeedback(sources, returnTo) ?? readDisposition(sources) ?? readAggregate(sources)
 }
 
 /** No part or field says so, only what a person reads: of what is no bounce, since the subject of one repeats that of any message. */
@@ -32,16 +34,21 @@ export function readReportInWords(sources: Sources): Report | null {
   return readDispositionWords(sources) ?? readComplaintWords(sources)
 }
 
-function readFeedback(sources: Sources): Report | null {
-  const part = sources.parts().find((candidate) => candidate.type === 'message/feedback-report')
+const isFeedback = (part: Part): boolean => part.type === 'message/feedback-report'
+
+function readFeedback(sources: Sources, returnTo: string): Report | null {
+  const { root } = sources
+  const part =
+    sources.parts().find(isFeedback) ??
+    (root.parameters['report-type']?.toLowerCase() === 'feedback-report' ? root : undefined)
   if (part === undefined) return readMicrosoftJunk(sources)
-  const group = parseGroups(sources.bytes, part).flat()
-  const type = groupText(sources.bytes, group, 'feedback-type').toLowerCase() || 'abuse'
-  const addresses = group
-    .filter((field) => field.name === 'original-rcpt-to' || field.name === 'removal-recipient')
-    .map((field) => findAddress(cleanAddress(groupText(sources.bytes, [field], field.name))))
+  // Of a report whose fields were lost on the way what it returns is left.
+  const fields = part === root ? () => [] : reportFields(sources.bytes, part)
+  const type = fields('feedback-type')[0]?.toLowerCase() || 'abuse'
+  const addresses = [...fields('original-rcpt-to'), ...fields('removal-recipient')]
+    .map((value) => findAddress(cleanAddress(value)))
     .filter((address) => address !== '')
-  const named = addresses.length > 0 ? addresses : addressesOfReturned(sources)
+  const named = addresses.length > 0 ? addresses : returnTo !== '' ? [returnTo] : addressesOfReturned(sources)
   const isComplaint =
     type === 'abuse' ||
     type === 'fraud' ||
@@ -73,12 +80,20 @@ function readMicrosoftJunk(sources: Sources): Report | null {
   }
 }
 
+/** To whom the returned message went: by its To, or, where the receiver has struck that out, by those who delivered it. */
 function addressesOfReturned(sources: Sources): string[] {
-  return sources
-    .returnedHeader('to')
-    .split(',')
-    .map((address) => findAddress(address))
+  const to = sources.returnedHeader('to').split(',').map(findAddress)
+  if (to.some((address) => address !== '' && !struckOut.test(address))) return to
+  const delivered = [
+    ...deliveredTo.map((name) => sources.returnedHeader(name)),
+    takenFor(sources.returnedHeader('received')),
+  ].map(findAddress)
+  const known = delivered.find((address) => address !== '')
+  return known === undefined ? to : [known]
 }
+/** As AOL, Yahoo and Comcast do it. */
+const struckOut = /^(?:redacted|undisclosed|x{3,}|\*+|removed|hidden)/i
+const deliveredTo = ['x-original-to', 'delivered-to', 'envelope-to']
 
 /** Each address once, the empty ones (none was found) left out. */
 const fedBack = (addresses: readonly string[]): VerdictRecipient[] =>
@@ -95,9 +110,8 @@ const fedBack = (addresses: readonly string[]): VerdictRecipient[] =>
  * without anybody having seen it, and the words say that it was rejected.
  */
 export const isRefusal = (sources: Sources, part: Part): boolean =>
-  /^\s*automatic-action\/[^;]*;\s*deleted\b/i.test(
-    groupText(sources.bytes, parseGroups(sources.bytes, part).flat(), 'disposition'),
-  ) && /\b(?:rejected|refused)\b/i.test(`${sources.header('auto-submitted')} ${sources.notice().text.slice(0, 2_000)}`)
+  /^\s*automatic-action\/[^;]*;\s*deleted\b/i.test(reportFields(sources.bytes, part)('disposition')[0] ?? '') &&
+  /\b(?:rejected|refused)\b/i.test(`${sources.header('auto-submitted')} ${sources.notice().text.slice(0, 2_000)}`)
 
 export const isDispositionPart = ({ type }: Part): boolean =>
   type === 'message/disposition-notification' || type === 'message/global-disposition-notification'
@@ -105,8 +119,8 @@ export const isDispositionPart = ({ type }: Part): boolean =>
 function readDisposition(sources: Sources): Report | null {
   const part = sources.parts().find(isDispositionPart)
   if (part === undefined || isRefusal(sources, part)) return null
-  const group = parseGroups(sources.bytes, part).flat()
-  const address = findAddress(cleanAddress(withoutType(groupText(sources.bytes, group, 'final-recipient'))))
+  const [recipient = ''] = reportFields(sources.bytes, part)('final-recipient')
+  const address = findAddress(cleanAddress(withoutType(recipient)))
   return {
     kind: 'report',
     variant: 'mdn',

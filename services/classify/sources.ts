@@ -94,7 +94,7 @@ export class Sources {
   /** The message that was returned, whole or its header only; null: none. Its offsets are those of `returnedBytes()`. */
   returned(): Part | null {
     if (this.#returned === undefined) {
-      const parts = this.parts().filter((part) => part !== this.root)
+      const parts = this.parts()
       this.#returned = parts.find((part) => isMessage(part) && part.children.length > 0)?.children[0] ?? null
       if (this.#returned === null) {
         const other = parts.find(isHeaders) ?? parts.find((part) => isMessage(part) || this.#isMessageFile(part))

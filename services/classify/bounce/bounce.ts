@@ -5,6 +5,7 @@
 import { decodeBody, type Part } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
+import { takenFor } from '../addresses.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
@@ -398,8 +399,8 @@ function lastResort(
   isStranger: (address: string) => boolean,
 ): string[] {
   if (returnTo !== '') return [returnTo]
-  const [, taken = ''] = /\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|\()/i.exec(sources.returnedHeader('received')) ?? []
-  if (findAddress(taken) === taken && taken !== '') return [taken]
+  const taken = takenFor(sources.returnedHeader('received'))
+  if (taken !== '') return [taken]
   const to = sources.returnedHeader('to')
   const addresses = to
     .split(',')
