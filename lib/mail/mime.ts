@@ -5,7 +5,7 @@
  * throws and never copies the message: everything is an offset into the bytes that were handed in. Depth, parts and
  * header bytes are bounded; what lies beyond is left as one opaque part.
  */
-import { decodeHeaderText, decodeText } from './charset.ts'
+import { decodeHeaderText, decodeText, type Fallback } from './charset.ts'
 
 export const mimeLimits = {
   /** Levels of multipart and message/rfc822: real mail has a handful. */
@@ -187,7 +187,8 @@ export function rawText(bytes: Buffer, field: Field): string {
 const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x09 || byte === cr || byte === lf
 
 /** The same with encoded words decoded. */
-export const fieldText = (bytes: Buffer, field: Field): string => decodeHeaderText(rawText(bytes, field)).trim()
+export const fieldText = (bytes: Buffer, field: Field, fallback?: Fallback): string =>
+  decodeHeaderText(rawText(bytes, field), fallback).trim()
 
 export function findField({ fields }: Pick<Part, 'fields'>, name: string): Field | undefined {
   for (const field of fields) if (field.name === name) return field
@@ -200,9 +201,9 @@ export function rawHeader(bytes: Buffer, part: Pick<Part, 'fields'>, name: strin
   return field === undefined ? null : rawText(bytes, field)
 }
 
-export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: string): string {
+export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: string, fallback?: Fallback): string {
   const field = findField(part, name)
-  return field === undefined ? '' : fieldText(bytes, field)
+  return field === undefined ? '' : fieldText(bytes, field, fallback)
 }
 
 const parametersMax = 100
@@ -296,8 +297,8 @@ function decodeQuotedPrintable(raw: Buffer): Buffer {
 }
 
 /** The text of a text part; at most `max` bytes of it are decoded. */
-export const partText = (bytes: Buffer, part: Part, max: number): string =>
-  decodeText(decodeBody(bytes, part, max), part.parameters['charset'] ?? '')
+export const partText = (bytes: Buffer, part: Part, max: number, fallback?: Fallback): string =>
+  decodeText(decodeBody(bytes, part, max), part.parameters['charset'] ?? '', fallback)
 
 /** All parts, the message itself first, in the order of the bytes. */
 export function* walkParts(part: Part): Generator<Part> {

@@ -271,10 +271,26 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
 
 /** The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". */
 const closed = (text: string): string =>
-  (text.includes('@')
-    ? text.replace(/[^\s<>()[\]@]{1,64}@[\w.-]{1,255}/g, (address) => address.replace(/\.(?=\w)/g, closedDot))
-    : text
-  ).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
+  closedAddresses(text).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
+
+const localMax = 64
+const aroundAddress = /[\s<>()[\]@]/
+const domain = /[\w.-]{1,255}/y
+
+/** From each @ to both sides: a pattern would look for one from every character. */
+function closedAddresses(text: string): string {
+  let closed = ''
+  let from = 0
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
+    let start = at
+    while (start > from && at - start < localMax && !aroundAddress.test(text.charAt(start - 1))) start--
+    domain.lastIndex = at + 1
+    if (start === at || !domain.test(text)) continue
+    closed += text.slice(from, start) + text.slice(start, domain.lastIndex).replace(/\.(?=\w)/g, closedDot)
+    from = domain.lastIndex
+  }
+  return closed + text.slice(from)
+}
 
 /** What Postfix and Cisco's gateways put around every refusal of a recipient says nothing of why. */
 const plain = (text: string): string =>

@@ -1,6 +1,7 @@
 /**
  * A message as the classifier looks at it: parsed once, its notice and what it returns found once, evidence by byte range.
  */
+import { guessCharset, isTelling } from '#lib/mail/charset.ts'
 import { htmlToText } from '#lib/mail/html.ts'
 import {
   decodeBody,
@@ -10,6 +11,7 @@ import {
   type Part,
   parseMime,
   partText,
+  rawHeader,
   walkParts,
 } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
@@ -35,6 +37,12 @@ export class Sources {
   #returned: Part | null | undefined
   #returnedBytes: Buffer
   #parts: readonly Part[] | null = null
+  #charset: string | null = null
+  /** What this message's text is in where it does not say so. */
+  readonly #fallback = (text: Uint8Array): string => {
+    this.#charset ??= charsetOf(this.bytes, this.root, this.parts()) || guessCharset(text)
+    return this.#charset
+  }
   /** Fields that were asked for, by name: each is decoded once. */
   readonly #headers = new Map<string, string>()
   readonly #returnedHeaders = new Map<string, string>()
@@ -48,7 +56,7 @@ export class Sources {
   }
 
   header(name: string): string {
-    return remembered(this.#headers, name, () => headerText(this.bytes, this.root, name))
+    return remembered(this.#headers, name, () => headerText(this.bytes, this.root, name, this.#fallback))
   }
 
   has(name: string): boolean {
@@ -78,7 +86,7 @@ export class Sources {
           part.type === 'text/html' ||
           (part.type.startsWith('multipart/') && part.children.length === 0)
         ) {
-          const text = partText(this.bytes, part, room)
+          const text = partText(this.bytes, part, room, this.#fallback)
           room -= text.length
           texts.push(
             part.type === 'text/html' || /^\s*<(?:!doctype|html|body|p|div)\b/i.test(text) ? htmlToText(text) : text,
@@ -119,7 +127,7 @@ export class Sources {
 
   #decoded(part: Part): Buffer {
     return isHeaders(part)
-      ? Buffer.from(partText(this.bytes, part, textBytesMax))
+      ? Buffer.from(partText(this.bytes, part, textBytesMax, this.#fallback))
       : decodeBody(this.bytes, part, textBytesMax)
   }
 
@@ -132,7 +140,7 @@ export class Sources {
     const part = this.returned()
     return part === null
       ? ''
-      : remembered(this.#returnedHeaders, name, () => headerText(this.#returnedBytes, part, name))
+      : remembered(this.#returnedHeaders, name, () => headerText(this.#returnedBytes, part, name, this.#fallback))
   }
 
   // ---- evidence -----------------------------------------------------------------------------------------------------
@@ -163,6 +171,16 @@ export class Sources {
   sender(): string {
     return findAddress(this.header('from')).toLowerCase()
   }
+}
+
+/** A charset that the message names somewhere, or what its first text looks like; empty: that is ASCII. */
+function charsetOf(bytes: Buffer, root: Part, parts: readonly Part[]): string {
+  const texts = parts.filter(({ type }) => type.startsWith('text/'))
+  const inWord = /=\?([\w-]{2,40})(?:\*[^?]{0,20})?\?/.exec(rawHeader(bytes, root, 'subject') ?? '')?.[1] ?? ''
+  const named = [...texts.map(({ parameters }) => parameters['charset'] ?? ''), inWord].find(isTelling)
+  if (named !== undefined) return named
+  const first = texts[0] ?? root
+  return guessCharset(decodeBody(bytes, first, textBytesMax))
 }
 
 const isMessage = ({ type }: Part): boolean => type === 'message/rfc822' || type === 'message/global'

@@ -231,7 +231,7 @@ export function readNotice(
     // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = owns[index] ?? ''
     const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
-    const hasWords = !isOfAll && ((!isShared && own.split(/\s+/).length >= 3) || saysWhy(own))
+    const hasWords = !isOfAll && ((!isShared && threeWords.test(own)) || saysWhy(own))
     if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
     ofNotice ??= pickDiagnostic(notice)
     return { address, diagnostic: ofNotice, section: notice }
@@ -243,6 +243,7 @@ type Found = { readonly address: string; readonly line: number; readonly at: num
 /** What the notice says of one; `isShared`: its line names others, too. */
 type Section = { readonly address: string; readonly isShared: boolean; readonly text: string }
 
+const threeWords = /\S\s+\S+\s+\S/
 const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
 
 /** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
