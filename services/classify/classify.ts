@@ -16,7 +16,7 @@ import { recipientsMax } from './bounce/dsn.ts'
 import { readCodes } from './bounce/notice.ts'
 import { bounded } from './bounded.ts'
 import { type Notification, readNotification } from './notification.ts'
-import { readOptOut } from './opt-out.ts'
+import { readOptOut, readToken } from './opt-out.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
 import { isDispositionPart, isRefusal, type Report, readReport, readReportInWords } from './report.ts'
@@ -165,10 +165,15 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   }
   const optOut = readOptOut(sources, options.optOutAddresses ?? [])
   if (optOut !== null) {
-    const address = findAddress(sources.header('from'))
+    // Our own address tells which subscription it is; people write from others, too.
+    const token = readToken(sources)
+    const told: AddressFacts & { readonly token?: string } =
+      token === '' ? {} : { ...readAddresses([token], options.addressPatterns ?? []), token }
+    const address = facts.recipient ?? told.recipient ?? findAddress(sources.header('from'))
     return {
       ...blank('opt-out', optOut.rule.includes('command') ? 'command' : 'address', 0.93, [optOut]),
       recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],
+      original: told,
     }
   }
   if (sources.has('in-reply-to') || sources.has('references') || isReply(sources.header('subject'))) {

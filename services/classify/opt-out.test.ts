@@ -114,6 +114,42 @@ describe('opt-outs', () => {
     assert.equal(classify(mail('News', `${'long '.repeat(100)}remove me`, answer)).kind, 'reply')
   })
 
+  it('stand below what is quoted where nothing stands above it, and the quote is marked', () => {
+    assert.equal(classify(mail('News', '> hello\r\n> buy\r\n\r\nplease remove me', answer)).kind, 'opt-out')
+    assert.equal(classify(mail('News', 'Ann wrote:\r\n> remove me\r\n\r\nThanks!', answer)).kind, 'reply')
+    assert.equal(classify(mail('News', '> hello\r\n> unsubscribe', answer)).kind, 'reply')
+    assert.equal(classify(mail('News', 'From: News\r\n\r\nremove me', answer)).kind, 'reply')
+  })
+
+  it('carry what the sender wrote into the mailto, and end the subscription that it names', () => {
+    const options = {
+      optOutAddresses: [/^unsub[@+-]/],
+      addressPatterns: [
+        /^unsub-(?<campaign>\d+)-(?<recipient>[^@]+=[^@]+)@/,
+        /^t\.(?<campaign>\d+)\.(?<customer>\w+)$/,
+      ],
+    }
+    const told = (to: string, subject: string, text: string): unknown[] => {
+      const envelope = { reversePath: 'ann@remote.example', forwardPaths: [{ address: to, parameters: {} }] }
+      const { kind, recipients, original } = classify(mail(subject, text), envelope, options)
+      return [kind, recipients.map(({ address }) => address).join(), original]
+    }
+    const ann = 'ann@remote.example'
+    for (const [to, subject, text, address, original] of [
+      ['unsub@s.example', 'u-7f3a9c', '', ann, { token: 'u-7f3a9c' }],
+      ['unsub@s.example', 'unsubscribe', 'token: 7f3a9c', ann, { token: '7f3a9c' }],
+      ['unsub@s.example', 'unsubscribe', 'List-Unsubscribe=One-Click', ann, {}],
+      ['news@s.example', 'unsubscribe:7f3a9c', '', ann, { token: '7f3a9c' }],
+      ['unsub@s.example', 't.77.c9', '', ann, { token: 't.77.c9', campaign: '77', customer: 'c9' }],
+      // Whoever writes from another address than the one that is subscribed.
+      ['unsub-77-bob=x.example@s.example', 'x', '', 'bob@x.example', { campaign: '77', recipient: 'bob@x.example' }],
+    ] as const) {
+      assert.deepEqual(told(to, subject, text), ['opt-out', address, original], `${to} ${subject}`)
+    }
+    for (const subject of ['Stop 24.12.2026', 'Cancel: 10:30', 'Order 4711', 'Re: remove: the old ones'])
+      assert.equal(classify(mail(subject, 'x')).kind === 'opt-out', false, subject)
+  })
+
   it('are not what a newsletter says of itself', () => {
     const digest = mail('News of others', 'Unsubscribe\r\nHello', ['List-Unsubscribe: <mailto:u@other.example>'])
     assert.equal(classify(digest).kind, 'unknown')

@@ -9,11 +9,16 @@ import { forwardPrefix, replyPrefix } from './subject.ts'
 
 const courtesy = `(?:(?:${rules.courtesy})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
 const commands = rules.languages.map(({ command }) => command).join('|')
+const prefixes = `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*)*`
 /** All that a line says, but for courtesies. */
-const commandPattern = new RegExp(
-  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*)*${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`,
-  'iu',
-)
+const commandPattern = new RegExp(`${prefixes}${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`, 'iu')
+/** What a sender writes into the subject or the body of a mailto (RFC 6068), to know it again: a word with a digit in it. */
+const token = '(?=[^\\s\\d]{0,100}\\d)[\\w.+=:/@~-]{4,200}'
+const tokenAlone = new RegExp(`^${token}$`)
+const tokenNamed = new RegExp(`^(?:token|id|key|code|ref|subscriber)\\s*[:=]\\s*(${token})$`, 'i')
+/** As a mailto has it: a person writes no colon behind a request. */
+const requestWithToken = new RegExp(`${prefixes}(?:${commands})[:#]\\s*(?=\\S{0,200}[a-z])${token}$`, 'iu')
+const tokenBehindCommand = new RegExp(`${prefixes}(?:${commands})[\\s:;,#-]+(${token})$`, 'iu')
 const requestPatterns = rules.languages.map(({ request }) => new RegExp(request, 'iu'))
 /** Who says that he did not ask for it, or that he was removed, asks for something else. */
 const denialPattern = new RegExp(rules.denial, 'iu')
@@ -42,10 +47,22 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
   return null
 }
 
+/** What the mailto of List-Unsubscribe had in its subject or its body, to tell whose subscription ends; empty: nothing. */
+export function readToken(sources: Sources): string {
+  const subject = sources.header('subject').trim().slice(0, lineMax)
+  const inSubject = tokenBehindCommand.exec(subject)?.[1] ?? tokenAlone.exec(subject)?.[0]
+  if (inSubject !== undefined) return inSubject
+  for (const line of topLines(sources.notice().text)) {
+    const found = tokenNamed.exec(line)?.[1] ?? tokenBehindCommand.exec(line)?.[1] ?? tokenAlone.exec(line)?.[0]
+    if (found !== undefined && !/^https?:/i.test(found)) return found
+  }
+  return ''
+}
+
 /** Whether a line asks to be sent no more. */
 export function isRequest(line: string): boolean {
   if (line === '' || line.length > lineMax) return false
-  if (commandPattern.test(line)) return true
+  if (commandPattern.test(line) || requestWithToken.test(line)) return true
   return line
     .split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
     .some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !denialPattern.test(sentence))
@@ -55,15 +72,23 @@ export function isRequest(line: string): boolean {
 const quotePattern =
   /^(?:>|on .{5,100} wrote:|am .{5,100} schrieb|le .{5,100} a écrit|el .{5,100} escribi[óo]|il .{5,100} ha scritto|em .{5,100} escreveu|op .{5,100} schreef|den .{5,100} skrev|.{5,100} napisał|.{5,100} писал|-{3,}\s*(?:original|ursprüngliche|forwarded|message|mensaje|messaggio)|_{10,}|(?:from|von|de|da|van|från|fra|od|от|发件人|差出人|보낸 사람)\s*:\s)/iu
 
-/** The first lines that the sender wrote: above any quoted part. */
+/** The first lines that the sender wrote: above any quoted part, or below it where nothing stands above and marks tell where it ends. */
 function topLines(text: string): string[] {
+  const all = text.split(/\r?\n/).slice(0, quotedLinesMax)
+  const above = written(all.slice(0, 50))
+  const last = above.length > 0 ? -1 : all.findLastIndex((line) => line.startsWith('>'))
+  return last < 0 ? above : written(all.slice(last + 1))
+}
+
+function written(all: readonly string[]): string[] {
   const lines: string[] = []
-  for (const line of text.split(/\r?\n/).slice(0, 50)) {
+  for (const line of all) {
     const trimmed = line.trim()
     if (quotePattern.test(trimmed)) break
     if (trimmed === '') continue
-    lines.push(trimmed)
+    lines.push(trimmed.slice(0, lineMax + 1))
     if (lines.length >= linesMax) break
   }
   return lines
 }
+const quotedLinesMax = 2_000
