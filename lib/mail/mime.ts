@@ -50,9 +50,12 @@ const cr = 0x0d
 const colon = 0x3a
 const nameMax = 200
 
-/** @param headersMax bytes of the header sections of all parts; behind so many a part has no children */
-export function parseMime(bytes: Buffer, headersMax = Number.POSITIVE_INFINITY): Part {
-  return parsePart(bytes, 0, bytes.length, 0, { parts: 0, headersLeft: headersMax }, 'text/plain')
+/**
+ * @param headersMax bytes of the header sections of all parts; behind so many a part has no children
+ * @param start of the header, where something stands in front of it
+ */
+export function parseMime(bytes: Buffer, headersMax = Number.POSITIVE_INFINITY, start = 0): Part {
+  return parsePart(bytes, start, bytes.length, 0, { parts: 0, headersLeft: headersMax }, 'text/plain')
 }
 
 type Count = { parts: number; headersLeft: number }

@@ -42,7 +42,7 @@ function isCourtesy(sources: Sources): boolean {
     sources.envelope?.reversePath === '' ||
     sources.header('return-path') === '<>' ||
     /^(?:bulk|junk)$/i.test(sources.header('precedence'))
-  return isFromMachine && !sources.has('list-id') && courtesyPattern.test(sources.header('subject'))
+  return isFromMachine && !sources.has('list-id') && courtesyPattern.test(sources.subject())
 }
 
 export function readAutoReply(sources: Sources): AutoReply | null {
@@ -71,12 +71,9 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'field:precedence', 'precedence')
     else if (/vacation|autorespond|auto-?reply/i.test(sources.header('x-mailer')))
       evidence = sources.field('kind', 'field:x-mailer', 'x-mailer')
-    else if (subjectPattern.test(sources.header('subject')) || isCourtesy(sources))
+    else if (subjectPattern.test(sources.subject()) || isCourtesy(sources))
       evidence = sources.field('kind', 'text:subject', 'subject')
-    else if (
-      autoSubmitted.startsWith('auto-generated') &&
-      (sources.has('in-reply-to') || isReply(sources.header('subject')))
-    ) {
+    else if (autoSubmitted.startsWith('auto-generated') && (sources.has('in-reply-to') || isReply(sources.subject()))) {
       evidence = sources.field('kind', 'rfc3834:auto-submitted', 'auto-submitted')
     } else if (
       sources.has('x-auto-response-suppress') &&
@@ -86,7 +83,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'field:x-auto-response-suppress', 'x-auto-response-suppress')
     }
   }
-  const words = `${sources.header('subject')}\n${sources.notice().text.slice(0, 4_000)}`
+  const words = `${sources.subject()}\n${sources.notice().text.slice(0, 4_000)}`
   const challenge = challengeWords.exec(words)?.[0]
   if (evidence === null && challenge !== undefined) evidence = sources.find('kind', 'text:challenge', challenge)
   if (evidence === null && !sources.has('list-id')) {
@@ -95,7 +92,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
     if (said !== undefined && (isByMachine || ticketPattern.test(words)))
       evidence = sources.find('kind', acknowledgement, said)
   }
-  if (evidence === null && unreadPattern.test(sources.header('subject')) && machinePattern.test(words))
+  if (evidence === null && unreadPattern.test(sources.subject()) && machinePattern.test(words))
     evidence = sources.field('kind', 'text:subject', 'subject')
   if (evidence === null) return null
   const variant =
@@ -105,7 +102,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
         ? 'moved'
         : ticketPattern.test(words) || evidence.rule === acknowledgement
           ? 'ticket'
-          : subjectPattern.test(sources.header('subject')) || absencePattern.test(words)
+          : subjectPattern.test(sources.subject()) || absencePattern.test(words)
             ? 'out-of-office'
             : 'other'
   return { variant, evidence }

@@ -143,11 +143,11 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
   const isNotice =
     byWords !== null &&
     (byWords.rule === listRefusal ||
-      (subjectPattern.test(sources.header('subject')) && technicalPattern.test(sources.notice().text.slice(0, 8_000))))
+      (subjectPattern.test(sources.subject()) && technicalPattern.test(sources.notice().text.slice(0, 8_000))))
   const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
   if (autoReply !== null && (byWords === null || autoReply.evidence.rule !== acknowledgement)) {
     const address = findAddress(sources.header('from'))
-    const text = `${sources.header('subject')}\n${sources.notice().text}`
+    const text = `${sources.subject()}\n${sources.notice().text}`
     const own = [address, ...ourAddresses(sources)].map((each) => each.toLowerCase())
     const absence = readAbsence(text, Date.parse(sources.header('date')), autoReply.variant === 'moved', own)
     // Who has left and names another address has moved; who is away has not.
@@ -176,7 +176,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
       original: told,
     }
   }
-  if (sources.has('in-reply-to') || sources.has('references') || isReply(sources.header('subject'))) {
+  if (sources.has('in-reply-to') || sources.has('references') || isReply(sources.subject())) {
     const name = ['in-reply-to', 'references', 'subject'].find((field) => sources.has(field)) ?? 'subject'
     return blank('reply', 'person', 0.8, [sources.field('kind', `field:${name}`, name)])
   }
@@ -269,7 +269,7 @@ function bounceByForm(sources: Sources): Evidence | null {
 }
 
 const daemonPattern =
-  /mail(?:er)?-?daemon|content-?filter\b|spam ?firewall|scanmail|group-?shield|post_?master|mail ?server\b|listserv|mail-?sweeper|mailscanner|mail-?marshal|uucp|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
+  /mail(?:er)?[- ]?daemon|content-?filter\b|spam ?firewall|scanmail|group-?shield|post_?master|mail ?server\b|listserv|mail-?sweeper|mailscanner|mail-?marshal|uucp|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
 const subjectPattern = wordsOf('bounceSubject')
 const noticePattern = wordsOf('bounceText')
 
@@ -365,10 +365,10 @@ function bounceByWords(sources: Sources): Evidence | null {
   // A person, too, tells that he may not post to a list.
   const isByMachine = isDaemon || nullPath || sources.has('x-list-administrivia') || sources.has('precedence')
   const refusal = isByMachine
-    ? listRefusalPattern.exec(`${sources.header('subject')}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
+    ? listRefusalPattern.exec(`${sources.subject()}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
     : undefined
   if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
-  const saysSubject = subjectPattern.test(sources.header('subject'))
+  const saysSubject = subjectPattern.test(sources.subject())
   const notice = sources.notice().text.slice(0, 8_000)
   const saysText = noticePattern.test(notice)
   // Of a mailer daemon nobody has to know the language: what it returns, or an address, tells enough.
@@ -380,8 +380,7 @@ function bounceByWords(sources: Sources): Evidence | null {
   if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
   // A shop speaks of deliveries, too, and people ask about bounces: without a daemon it takes a reply or a returned message.
   const isAnswer =
-    sources.has('in-reply-to') ||
-    (isReply(sources.header('subject')) && !undeliveredPattern.test(sources.header('subject')))
+    sources.has('in-reply-to') || (isReply(sources.subject()) && !undeliveredPattern.test(sources.subject()))
   const isTechnical = sources.returned() !== null || technicalPattern.test(notice)
   if (saysSubject && saysText && isTechnical && !isAnswer) return sources.field('kind', 'text:subject', 'subject')
   if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')

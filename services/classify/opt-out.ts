@@ -40,7 +40,7 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
     return sources.field('kind', 'field:x-apple-unsubscribe', 'x-apple-unsubscribe')
   // What is sent to many speaks of its own list.
   if (sources.has('list-unsubscribe') || sources.has('list-id')) return null
-  if (isRequest(sources.header('subject').trim())) return sources.field('kind', 'text:subject-command', 'subject')
+  if (isRequest(sources.subject().trim())) return sources.field('kind', 'text:subject-command', 'subject')
   for (const line of topLines(sources.notice().text)) {
     if (isRequest(line)) return sources.find('kind', 'text:body-command', line)
   }
@@ -49,7 +49,7 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
 
 /** What the mailto of List-Unsubscribe had in its subject or its body, to tell whose subscription ends; empty: nothing. */
 export function readToken(sources: Sources): string {
-  const subject = sources.header('subject').trim().slice(0, lineMax)
+  const subject = sources.subject().trim().slice(0, lineMax)
   const inSubject = tokenBehindCommand.exec(subject)?.[1] ?? tokenAlone.exec(subject)?.[0]
   if (inSubject !== undefined) return inSubject
   for (const line of topLines(sources.notice().text)) {

@@ -136,7 +136,7 @@ const receiptWords = wordsOf('receiptText')
 
 /** A receipt whose report was lost on the way, or never written: it repeats the subject behind a field's name, and says what was done. */
 function readDispositionWords(sources: Sources): Report | null {
-  const subject = sources.header('subject').trim()
+  const subject = sources.subject().trim()
   const begins = receiptSubject.exec(subject)?.[0]
   if (begins === undefined) return null
   const text = sources.notice().text.slice(0, 4_000)
@@ -158,7 +158,7 @@ const complaintSubject =
 
 /** What SpamCop and people send to a host's abuse desk: a subject that says so, and the message that they complain of. */
 function readComplaintWords(sources: Sources): Report | null {
-  if (!complaintSubject.test(sources.header('subject')) || sources.returnedHeader('from') === '') return null
+  if (!complaintSubject.test(sources.subject()) || sources.returnedHeader('from') === '') return null
   return {
     kind: 'complaint',
     variant: 'abuse',

@@ -17,6 +17,7 @@ import {
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence } from '#schemas/types.ts'
 import { splitNotice } from './bounce/notice.ts'
+import { untagged } from './subject.ts'
 
 const textBytesMax = 256 * 1024
 /** Bytes of the headers of all parts. */
@@ -37,6 +38,7 @@ export class Sources {
   #returned: Part | null | undefined
   #returnedBytes: Buffer
   #parts: readonly Part[] | null = null
+  #subject: string | null = null
   #charset: string | null = null
   /** What this message's text is in where it does not say so. */
   readonly #fallback = (text: Uint8Array): string => {
@@ -50,13 +52,19 @@ export class Sources {
   /** @param root of a message that is part of these bytes; absent: they are one */
   constructor(bytes: Buffer, envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null, root?: Part) {
     this.bytes = bytes
-    this.root = root ?? parseMime(bytes, headersMax)
+    this.root = root ?? parseMime(bytes, headersMax, headerStart(bytes))
     this.envelope = envelope
     this.#returnedBytes = bytes
   }
 
   header(name: string): string {
     return remembered(this.#headers, name, () => headerText(this.bytes, this.root, name, this.#fallback))
+  }
+
+  /** Without what filters put in front of it. */
+  subject(): string {
+    this.#subject ??= untagged(this.header('subject'))
+    return this.#subject
   }
 
   has(name: string): boolean {
@@ -171,6 +179,15 @@ export class Sources {
   sender(): string {
     return findAddress(this.header('from')).toLowerCase()
   }
+}
+
+/** Some programs write empty lines, or the mark of UTF-8, in front of the header; strictly it would be empty (RFC 5322 section 2.1). */
+function headerStart(bytes: Buffer): number {
+  const first = bytes[0]
+  if (first !== 0x0a && first !== 0x0d && first !== 0xef) return 0
+  const [before] =
+    /^(?:\xef\xbb\xbf)?[\r\n]{0,20}(?=From |[A-Za-z][\w-]{0,60}:)/.exec(bytes.toString('latin1', 0, 100)) ?? []
+  return before?.length ?? 0
 }
 
 /** A charset that the message names somewhere, or what its first text looks like; empty: that is ASCII. */

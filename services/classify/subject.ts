@@ -11,3 +11,9 @@ export const forwardPrefix =
 const reply = new RegExp(`^${replyPrefix}`, 'iu')
 
 export const isReply = (subject: string): boolean => reply.test(subject)
+
+/** What filters and gateways put in front: "[EXTERNAL]", "***SPAM***", "{Spam?}", "EXT:". */
+const tags =
+  /^(?:\s*(?:\[[^\]\n]{0,20}\b(?:ext|external|extern[eoa]?|esterno|spam|bulk|junk|phishing|suspicious|caution|warning|virus|marketing)\b[^\]\n]{0,20}\]|\*{2,5}\s?[^*\n]{1,30}\*{2,5}|\{(?:spam|disarmed|virus)[^}\n]{0,20}\}|<ext(?:ernal)?>|ext(?:ern(?:al)?)?\s?:))+\s*/i
+
+export const untagged = (subject: string): string => subject.replace(tags, '')

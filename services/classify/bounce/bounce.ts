@@ -187,7 +187,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const said = {
     delayed,
     notice: notice.text,
-    subject: sources.header('subject'),
+    subject: sources.subject(),
     reporter,
     textMax: Math.floor(reasonTextMax / Math.max(1, drafts.length)),
   }
@@ -218,7 +218,7 @@ function originalOf(
       : { messageId: '', subject: '' }
   const given = {
     messageId: isMissing('message-id') ? messageId || told.messageId : '',
-    subject: isMissing('subject') && told.subject !== sources.header('subject') ? told.subject : '',
+    subject: isMissing('subject') && told.subject !== sources.subject() ? told.subject : '',
     envelopeId,
   }
   return Object.fromEntries(
@@ -339,7 +339,7 @@ const delayPattern = wordsOf('delay')
 const delayTextMax = 1_500
 
 function looksDelayed(sources: Sources, notice: string): boolean {
-  if (delayPattern.test(sources.header('subject'))) return true
+  if (delayPattern.test(sources.subject())) return true
   const text = notice.slice(0, delayTextMax)
   return delayPattern.test(text) && !/given up|permanent|giving up|failed permanently|will no longer/i.test(text)
 }
@@ -412,7 +412,7 @@ function lastResort(
     return addresses.length === 0 || addresses.some((one) => one.toLowerCase() === only.toLowerCase()) ? [only] : []
   }
   if (addresses.length > 0) return []
-  const named = findAddress(sources.header('subject'))
+  const named = findAddress(sources.subject())
   if (named !== '' && !isStranger(named)) return [named]
   const list = listOf(sources, notice)
   return list === '' || isStranger(list) ? [] : [list]
