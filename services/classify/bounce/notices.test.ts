@@ -39,6 +39,29 @@ describe('notices in words', () => {
   }
 })
 
+/** What gateways and programs make of a text. */
+const clothes: Readonly<Record<string, (sample: Sample) => Sample>> = {
+  'under a banner': (sample) => ({
+    ...sample,
+    body: `CAUTION: This email originated from outside of the organization. Do not click links or open attachments unless you know the sender.\n\n${sample.body}`,
+  }),
+  'above a disclaimer': (sample) => ({
+    ...sample,
+    body: `${sample.body}\n\n________________________________\nThis e-mail and any attachments are confidential. If you are not the intended recipient, please notify the sender and delete it.\n`,
+  }),
+  'with a tag in the subject': (sample) => ({ ...sample, subject: `***SPAM*** ${sample.subject}` }),
+}
+
+describe('notices in words', () => {
+  for (const [how, dress] of Object.entries(clothes)) {
+    it(`say the same ${how}`, () => {
+      const told = (sample: Sample): string[] =>
+        classify(mail(sample)).recipients.map(({ address, reason }) => `${address} ${reason}`)
+      for (const sample of samples) assert.deepEqual(told(dress(sample)), told(sample), sample.name)
+    })
+  }
+})
+
 describe('several recipients', () => {
   for (const [text, expected] of [
     [
