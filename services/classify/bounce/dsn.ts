@@ -1,7 +1,7 @@
 /**
  * Delivery status notifications (RFC 3464, and RFC 6533 for international addresses): what the machine-readable part says.
  */
-import { fieldText, type Part } from '#lib/mail/mime.ts'
+import { type Field, fieldText, type Part } from '#lib/mail/mime.ts'
 import { type FieldGroup, groupField, groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 
@@ -35,7 +35,7 @@ export const recipientsMax = 1_000
 
 /** `bytes` holds the part; a part that was transfer-encoded is decoded by the caller first. */
 export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): Dsn {
-  const groups = parseGroups(bytes, part)
+  const groups = recipientGroups(parseGroups(bytes, part))
   const first = groups[0] ?? []
   const reporter = withoutType(groupText(bytes, first, 'reporting-mta'))
   const recipients: DsnRecipient[] = []
@@ -70,13 +70,51 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
     })
   }
   // Some repeat an action in front of the first recipient.
-  const named = recipients.filter(({ address }) => address !== '')
+  const known = new Set<string>()
+  const named = recipients.filter(({ address }) => {
+    const lower = address.toLowerCase()
+    if (lower === '' || known.has(lower)) return false
+    known.add(lower)
+    return true
+  })
   return {
     reporter,
     envelopeId: unxtext(groupText(bytes, first, 'original-envelope-id')),
     messageId: groupText(bytes, first, 'x-original-message-id'),
     recipients: named.length > 0 ? named : recipients,
   }
+}
+
+/** Of one that lines divide which are no fields. */
+const groupFieldsMax = 100
+
+/** A group for each recipient (RFC 3464 section 2.3), also where the blank line between two is missing, or a line that is no field divides one. */
+function recipientGroups(given: readonly FieldGroup[]): FieldGroup[] {
+  const groups: Field[][] = []
+  const has = (group: FieldGroup | undefined, ...names: readonly string[]): boolean =>
+    group?.some(({ name }) => names.includes(name)) ?? false
+  for (const group of given) {
+    const last = groups.at(-1)
+    const goesOn =
+      (last?.length ?? 0) < groupFieldsMax &&
+      has(last, 'final-recipient') &&
+      !has(last, 'action', 'status') &&
+      !has(group, 'final-recipient', 'original-recipient')
+    if (last !== undefined && goesOn) last.push(...group)
+    else groups.push([])
+    for (const field of goesOn ? [] : group) {
+      const current = groups.at(-1)
+      if (field.name !== 'final-recipient' || current === undefined || !has(current, 'final-recipient')) {
+        current?.push(field)
+        continue
+      }
+      // The Original-Recipient in front of it is its own, where the one before has one, too.
+      const originals = current.filter(({ name }) => name === 'original-recipient')
+      const own = originals.length > 1 && current.at(-1)?.name === 'original-recipient' ? current.splice(-1) : []
+      groups.push([...own, field])
+    }
+  }
+  return groups
 }
 
 /** Undoes xtext (RFC 3461 section 4), in which an ENVID travels; some reports have it as it was sent. */
