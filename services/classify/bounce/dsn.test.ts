@@ -122,7 +122,7 @@ const reports: readonly (readonly [form: string, message: string, recipients: st
   ],
   [
     'a recipient in the fields of the message',
-    report(perMessage + '\nFinal-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.1.1', ''),
+    report(`${perMessage}\nFinal-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.1.1`, ''),
     'ann@x.example failed 5.1.1  userunknown',
   ],
   [
@@ -233,7 +233,7 @@ const reports: readonly (readonly [form: string, message: string, recipients: st
   [
     'several blank lines',
     report(
-      perMessage + '\nArrival-Date: x\n\n\n',
+      `${perMessage}\nArrival-Date: x\n\n\n`,
       'Final-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.1.1',
     ),
     'ann@x.example failed 5.1.1  userunknown',
