@@ -17,6 +17,7 @@ import { readCodes } from './bounce/notice.ts'
 import { bounded } from './bounded.ts'
 import { type Notification, readNotification } from './notification.ts'
 import { readOptOut, readToken } from './opt-out.ts'
+import { readPasted } from './pasted.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
 import { isDispositionPart, isRefusal, type Report, readReport, readReportInWords } from './report.ts'
@@ -64,7 +65,7 @@ export function examine(
       .map((attached) => judge([outer, attached], attached, options))
       .filter(({ kind }) => kind === 'bounce')
     // Of what turns out to be none, the message itself is judged.
-    const verdict = merged(verdicts, leftOut) ?? judge([outer], outer, options)
+    const verdict = merged(verdicts, leftOut) ?? judgePasted(outer, options) ?? judge([outer], outer, options)
     return { verdict: outer.parts().length < mimeLimits.parts ? verdict : withoutParts(verdict), subject }
   } catch (error) {
     return { verdict: failed(String(error instanceof Error ? error.message : error)), subject }
@@ -388,6 +389,19 @@ function bounceByWords(sources: Sources): Evidence | null {
     return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
   }
   return null
+}
+
+/** The verdict on the bounce that a person pastes into a message of his own; null: there is none. */
+function judgePasted(outer: Sources, options: ClassifyOptions): Verdict | null {
+  if (outer.root.type === 'multipart/report' || outer.has('list-id') || isFromDaemon(outer)) return null
+  if (outer.parts().some(isStatusPart)) return null
+  const pasted = readPasted(outer)
+  if (pasted === null || !isFromDaemon(pasted) || bounceByWords(pasted) === null) return null
+  const verdict = judge([outer, pasted], pasted, options)
+  if (verdict.kind !== 'bounce' || verdict.recipients.length === 0) return null
+  // It was taken from the text: where in the bytes each word stands, is not known.
+  const { bodyStart: start, end } = outer.root
+  return { ...verdict, evidence: verdict.evidence.map((evidence) => ({ ...evidence, start, end })) }
 }
 
 /** What identifies the message that this one is about. */

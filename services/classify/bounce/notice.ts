@@ -91,7 +91,7 @@ const introduction =
   /(?:following|these|this|intended) (?:recipient|address(?:ee)?|user|mailbox|account|name)(?:s|es|\(s\)|\(es\))?\b|not (?:be )?delivered to(?: the following)?\s*:|problems? with (?:the )?(?:following|recipient)/i
 const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 
-const subjectLine =
+export const subjectLine =
   /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
 /** As a notice names the message that came back, in a line of its own or in a sentence. */
@@ -99,7 +99,7 @@ const messageId =
   /\bmessage-?id\b["']?\s{0,9}[:=]?\s{0,9}(<[^<>\s@]{1,250}@[^<>\s]{1,250}>|[^\s<>()"',;@]{1,250}@[\w.-]{1,250})/i
 const withoutMessageId = (line: string): string => (line.includes('@') ? line.replace(messageId, ' ') : line)
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
-const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
+export const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
 /** The lines that sum up the message that was sent: To, Cc, Subject, when. Whom they name need not be whom it did not reach. */
 function summaryLines(lines: readonly string[]): ReadonlySet<number> {

@@ -1,0 +1,63 @@
+/**
+ * A bounce that a person pastes into a message of his own, as mail programs forward and quote in their languages: a block of fields with
+ * From and Subject in front of it, or a line that says who wrote and marks in front of the lines.
+ */
+import { subjectLine, toLine } from './bounce/notice.ts'
+import { Sources } from './sources.ts'
+import { forwardPrefix, isReply } from './subject.ts'
+
+const fromLine =
+  /^(?:from|von|de|da|van|fr[aå]n?|lähettäjä|od|feladó|kimden|gönderen|от(?: кого)?|від|差出人|送信者|发件人|寄件者|寄件人|보낸 사람)\s*[:：]\s*(.*)$/iu
+const fieldLine = /^\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
+const fieldsMax = 8
+const linesMax = 2_000
+const forwarded = new RegExp(`^${forwardPrefix}\\s*`, 'iu')
+
+/** @returns a message of its own bytes, so that the offsets of its evidence mean nothing to others; null: none is pasted */
+export function readPasted(outer: Sources): Sources | null {
+  const subject = outer.subject()
+  if (isReply(subject) || (outer.has('in-reply-to') && !forwarded.test(subject))) return null
+  const { text, returned } = outer.notice()
+  const lines = `${text}\n${returned}`.split('\n').slice(0, linesMax)
+  const pasted =
+    readForwarded(lines) ?? readForwarded(lines.map(unquoted)) ?? readQuoted(lines, subject.replace(forwarded, ''))
+  return pasted === null ? null : messageOf(pasted)
+}
+
+type Pasted = { readonly from: string; readonly to: string; readonly subject: string; readonly text: string }
+
+const unquoted = (line: string): string => line.replace(/^(?:> ?)+/, '')
+
+/** The first block of fields that has both. */
+function readForwarded(lines: readonly string[]): Pasted | null {
+  for (let at = 0; at < lines.length; at++) {
+    if (!fieldLine.test(lines[at] ?? '')) continue
+    let end = at
+    while (end < lines.length && end - at < fieldsMax && fieldLine.test(lines[end] ?? '')) end++
+    const block = lines.slice(at, end)
+    const from = block.map((line) => fromLine.exec(line)?.[1]).find((name) => name !== undefined)
+    const to = block.map((line) => toLine.exec(line)?.[1]).find((name) => name !== undefined) ?? ''
+    const subject = block.find((line) => subjectLine.test(line))
+    if (from !== undefined && subject !== undefined)
+      return { from, to, subject: subject.replace(subjectLine, ''), text: lines.slice(end).join('\n') }
+    at = end
+  }
+  return null
+}
+
+/** "On Monday, Mail Delivery Subsystem wrote:" and what is marked below it; the subject is that of the message around it. */
+function readQuoted(lines: readonly string[], subject: string): Pasted | null {
+  const first = lines.findIndex((line) => line.startsWith('>'))
+  if (first < 0) return null
+  const before = lines.slice(Math.max(0, first - 4), first).filter((line) => line.trim() !== '')
+  const from = before.slice(-2).join(' ')
+  const text = lines.slice(first).filter((line) => line.startsWith('>'))
+  return /[:：]\s*$/.test(from) ? { from, to: '', subject, text: text.map(unquoted).join('\n') } : null
+}
+
+function messageOf({ from, to, subject, text }: Pasted): Sources {
+  const oneLine = (value: string): string => value.replace(/\s+/g, ' ').trim().slice(0, fieldMax)
+  const fields = [`From: ${oneLine(from)}`, `To: ${oneLine(to)}`, `Subject: ${oneLine(subject)}`]
+  return new Sources(Buffer.from([...fields, 'Content-Type: text/plain; charset=utf-8', '', text].join('\n')), null)
+}
+const fieldMax = 1_000
