@@ -2,7 +2,9 @@
  * A bounce that a person pastes into a message of his own, as mail programs forward and quote in their languages: a block of fields with
  * From and Subject in front of it, or a line that says who wrote and marks in front of the lines.
  */
+import { isStatusPart } from './bounce/bounce.ts'
 import { subjectLine, toLine } from './bounce/notice.ts'
+import { bounceByWords, isFromDaemon } from './bounce/signs.ts'
 import { Sources } from './sources.ts'
 import { forwardPrefix, isReply } from './subject.ts'
 
@@ -13,16 +15,23 @@ const fieldsMax = 8
 const linesMax = 2_000
 const forwarded = new RegExp(`^${forwardPrefix}\\s*`, 'iu')
 
-/** @returns a message of its own bytes, so that the offsets of its evidence mean nothing to others; null: none is pasted */
-export function readPasted(outer: Sources): Sources | null {
-  const subject = outer.subject()
-  if (isReply(subject) || (outer.has('in-reply-to') && !forwarded.test(subject))) return null
+/** @returns a bounce of its own bytes, so that the offsets of its evidence mean nothing to others; null: none is pasted */
+export function pastedBounce(outer: Sources): Sources | null {
+  if (outer.root.type === 'multipart/report' || outer.has('list-id') || isFromDaemon(outer)) return null
+  if (outer.parts().some(isStatusPart) || isAnswer(outer)) return null
   const { text, returned } = outer.notice()
   const lines = `${text}\n${returned}`.split('\n').slice(0, linesMax)
   const pasted =
-    readForwarded(lines) ?? readForwarded(lines.map(unquoted)) ?? readQuoted(lines, subject.replace(forwarded, ''))
-  return pasted === null ? null : messageOf(pasted)
+    readForwarded(lines) ??
+    readForwarded(lines.map(unquoted)) ??
+    readQuoted(lines, outer.subject().replace(forwarded, ''))
+  const inner = pasted === null ? null : messageOf(pasted)
+  return inner !== null && isFromDaemon(inner) && bounceByWords(inner) !== null ? inner : null
 }
+
+/** Some mark what they forward as an answer, too. */
+const isAnswer = (sources: Sources): boolean =>
+  isReply(sources.subject()) || (sources.has('in-reply-to') && !forwarded.test(sources.subject()))
 
 type Pasted = { readonly from: string; readonly to: string; readonly subject: string; readonly text: string }
 

@@ -1,0 +1,88 @@
+/**
+ * By what a bounce is known: the form of a delivery report, fields that only bounces have, or the words of a daemon, or of a subject and a
+ * text.
+ */
+import { findAddress } from '#lib/mail/smtp-address.ts'
+import type { Evidence } from '#schemas/types.ts'
+import { isDispositionPart, isRefusal } from '../report.ts'
+import type { Sources } from '../sources.ts'
+import { isReply } from '../subject.ts'
+import { wordsOf } from '../words.ts'
+import { isStatusPart } from './bounce.ts'
+
+const daemonPattern =
+  /mail(?:er)?[- ]?daemon|content-?filter\b|spam ?firewall|scanmail|group-?shield|post_?master|mail ?server\b|listserv|mail-?sweeper|mailscanner|mail-?marshal|uucp|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
+const subjectPattern = wordsOf('bounceSubject')
+const noticePattern = wordsOf('bounceText')
+
+/** RFC 3464 by its form, and fields that only bounces have. */
+export function bounceByForm(sources: Sources): Evidence | null {
+  const status = sources.parts().find(isStatusPart)
+  if (status !== undefined) return sources.at('kind', 'rfc3464:delivery-status', status.start, status.bodyStart)
+  if (
+    sources.root.type === 'multipart/report' &&
+    (sources.root.parameters['report-type'] ?? '').toLowerCase() === 'delivery-status'
+  ) {
+    return sources.field('kind', 'rfc6522:report-type', 'content-type')
+  }
+  const refusal = sources.parts().find((part) => isDispositionPart(part) && isRefusal(sources, part))
+  if (refusal !== undefined) return sources.at('kind', 'rfc5429:refusal', refusal.start, refusal.bodyStart)
+  if (sources.has('x-failed-recipients'))
+    return sources.field('kind', 'field:x-failed-recipients', 'x-failed-recipients')
+  return null
+}
+
+export const isFromDaemon = (sources: Sources): boolean =>
+  daemonPattern.test(sources.header('from')) || sources.has('x-failed-recipients')
+
+/** What Mailman, LISTSERV, Majordomo, Sympa, ezmlm and hosts of groups say of mail that a list does not take. */
+const listRefusalPattern =
+  /\brequest to mailing list .{1,200} rejected\b|\bposting of your message[^.]{0,300} rejected\b|\byour message to .{1,320} (?:was|has been) (?:automatically )?(?:rejected|refused|not posted)\b|\brejected posting to\b|\bnot (?:allowed|permitted|authorized|authorised) to (?:post|send mail|send this message)\b[^.]{0,60}\b(?:list|group|reason)\b|\bonly (?:subscribers|members) (?:may|can|are allowed to) post\b|^bounce \S{1,320}@\S{1,255}:/i
+
+const technicalPattern =
+  /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota|メール|アドレス|エラー|存在))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|\brcpt to:\s{0,20}<?[^\s@]{1,64}@|(?:following|these) (?:recipient|user|address|mailbox)[^\n]{0,60}:|not a member of (?:this|the) mailing list|delivered to:?[^\S\n]{0,20}\r?\n[^\S\n]{0,20}<?[^\s@]{1,64}@\S|\S@[\w.-]{1,255}[^\n\w][^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
+
+/** What some systems put behind the subject of the message that they answer. */
+const undeliveredPattern =
+  /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
+
+/** The rule by which a list's refusal is known: also where it is marked as automatic. */
+const listRefusal = 'text:list-refusal'
+
+/** Bounces in words: a daemon that says so, or a subject and a text that do. */
+export function bounceByWords(sources: Sources): Evidence | null {
+  const from = `${sources.header('from')} ${sources.header('return-path') === '<>' ? 'null' : ''}`
+  const isDaemon = daemonPattern.test(from)
+  const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+  // A person, too, tells that he may not post to a list.
+  const isByMachine = isDaemon || nullPath || sources.has('x-list-administrivia') || sources.has('precedence')
+  const refusal = isByMachine
+    ? listRefusalPattern.exec(`${sources.subject()}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
+    : undefined
+  if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
+  const saysSubject = subjectPattern.test(sources.subject())
+  const notice = sources.notice().text.slice(0, 8_000)
+  const saysText = noticePattern.test(notice)
+  // Of a mailer daemon nobody has to know the language: what it returns, or an address, tells enough.
+  const isMailerDaemon =
+    nullPath &&
+    /^mailer-?daemon\b/i.test(findAddress(sources.header('from'))) &&
+    (sources.returned() !== null || findAddress(notice) !== '')
+  if (isDaemon && (saysSubject || saysText || isMailerDaemon)) return sources.field('kind', 'field:from-daemon', 'from')
+  if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
+  // A shop speaks of deliveries, too, and people ask about bounces: without a daemon it takes a reply or a returned message.
+  const isAnswer =
+    sources.has('in-reply-to') || (isReply(sources.subject()) && !undeliveredPattern.test(sources.subject()))
+  const isTechnical = sources.returned() !== null || technicalPattern.test(notice)
+  if (saysSubject && saysText && isTechnical && !isAnswer) return sources.field('kind', 'text:subject', 'subject')
+  if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
+  if (saysText && sources.returned() !== null && !sources.has('in-reply-to')) {
+    return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
+  }
+  return null
+}
+
+/** Whether what is a bounce in words is one though it is marked as an automatic reply: those of people quote no code. */
+export const isMarked = (sources: Sources, byWords: Evidence): boolean =>
+  byWords.rule === listRefusal ||
+  (subjectPattern.test(sources.subject()) && technicalPattern.test(sources.notice().text.slice(0, 8_000)))
