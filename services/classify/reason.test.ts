@@ -20,6 +20,14 @@ const diagnosis = (text: string, more: Partial<Parameters<typeof findReason>[0]>
 const reasonOf = (text: string, more: Partial<Parameters<typeof findReason>[0]> = {}): string =>
   findReason(diagnosis(text, more)).reason
 
+type ReceiverRule = {
+  readonly reason: string
+  readonly pattern: string
+  readonly example: string
+  readonly command?: readonly string[]
+  readonly status?: readonly string[]
+}
+
 describe('the rules of reasons', () => {
   it('name reasons that there are, and match their examples', () => {
     for (const [index, { reason, pattern, example }] of texts.rules.entries()) {
@@ -31,14 +39,15 @@ describe('the rules of reasons', () => {
   })
 
   it('of receivers: the first that matches an example is the one that it stands with', () => {
-    for (const { name, rules } of receivers.receivers) {
+    for (const { name, rules: given } of receivers.receivers) {
+      const rules: readonly ReceiverRule[] = given
       for (const { reason, example } of rules) {
         assert.ok(known.includes(reason), reason)
         const first = rules.find(
           (rule) =>
             new RegExp(rule.pattern, 'iu').test(example) &&
-            ('command' in rule ? rule.command?.includes(commandOf(example)) : true) &&
-            ('status' in rule ? rule.status?.some((status) => example.includes(status)) : true),
+            rule.command?.includes(commandOf(example)) !== false &&
+            rule.status?.some((status) => example.includes(status)) !== false,
         )
         assert.equal(first?.reason, reason, `${name}: ${example}`)
       }
