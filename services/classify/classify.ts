@@ -77,7 +77,7 @@ function judge(addressed: readonly Sources[], sources: Sources, options: Classif
   const patterns = options.addressPatterns ?? []
   const ours = readAddresses(addressed.flatMap(ourAddresses), patterns)
   const facts = { ...readAddresses(returnPaths(sources), patterns), ...ours }
-  const verdict = decide(sources, options, facts)
+  const verdict = decide(sources, options, facts, ours)
   return bounded({
     ...verdict,
     // What a person passes on may have another sender's return address.
@@ -121,7 +121,8 @@ function ourAddresses(sources: Sources): string[] {
     .filter((address) => address !== '')
 }
 
-function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts): Verdict {
+/** @param ours what the address says to which the message came; `facts` are those of what came back, too */
+function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts, ours: AddressFacts): Verdict {
   const report = readReport(sources, facts.recipient ?? '')
   if (report !== null) return reportVerdict(report, 0.98)
   const notified = readNotification(sources)
@@ -167,7 +168,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts)
     const token = readToken(sources)
     const told: AddressFacts & { readonly token?: string } =
       token === '' ? {} : { ...readAddresses([token], options.addressPatterns ?? []), token }
-    const address = facts.recipient ?? told.recipient ?? findAddress(sources.header('from'))
+    const address = ours.recipient ?? told.recipient ?? findAddress(sources.header('from'))
     return {
       ...blank('opt-out', optOut.rule.includes('command') ? 'command' : 'address', 0.93, [optOut]),
       recipients: address === '' ? [] : [{ ...nobody, address, reason: 'feedback' }],

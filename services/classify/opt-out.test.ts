@@ -150,6 +150,22 @@ describe('opt-outs', () => {
       assert.equal(classify(mail(subject, 'x')).kind === 'opt-out', false, subject)
   })
 
+  it('are of whoever writes, not of whom the return address of an attached message names', () => {
+    const fields = ['Content-Type: multipart/mixed; boundary=b', '', '--b', '', 'please unsubscribe me', '--b']
+    const attached = [
+      'Content-Type: message/rfc822',
+      '',
+      'Return-Path: <b-bob=x.example@other.example>',
+      'Subject: May',
+    ]
+    const message = ['From: Ann <ann@remote.example>', 'Subject: unsubscribe', ...fields, ...attached, '', 'x', '--b--']
+    const { kind, recipients, original } = classify(Buffer.from(message.join('\r\n')))
+    assert.deepEqual(
+      [kind, recipients.map(({ address }) => address), original['recipient']],
+      ['opt-out', ['ann@remote.example'], undefined],
+    )
+  })
+
   it('are not what a newsletter says of itself', () => {
     const digest = mail('News of others', 'Unsubscribe\r\nHello', ['List-Unsubscribe: <mailto:u@other.example>'])
     assert.equal(classify(digest).kind, 'unknown')
