@@ -84,11 +84,15 @@ function parsePart(bytes: Buffer, start: number, end: number, depth: number, cou
     }
     return { ...part, children }
   }
-  if ((type === 'message/rfc822' || type === 'message/global') && encoding !== 'base64') {
+  if (isMessage(part) && encoding !== 'base64') {
     return { ...part, children: [parsePart(bytes, bodyStart, end, depth + 1, count, 'text/plain')] }
   }
   return { ...part, children: [] }
 }
+
+/** A whole message, of ASCII (RFC 2046 section 5.2.1) or international (RFC 6532 section 3.7). */
+export const isMessage = ({ type }: Pick<Part, 'type'>): boolean =>
+  type === 'message/rfc822' || type === 'message/global'
 
 /** Fields from `start` to the blank line; a line that is no field ends the header, as if the blank line were missing. */
 export function parseFields(

@@ -31,11 +31,15 @@ const decodedMax = 256 * 1024
  * it must not be (RFC 5965 section 3, RFC 8098 section 3), is decoded.
  */
 export function reportFields(bytes: Buffer, part: Part): (name: string) => readonly string[] {
-  const isEncoded = part.encoding === 'base64' || part.encoding === 'quoted-printable'
-  const text = isEncoded ? decodeBody(bytes, part, decodedMax) : bytes
-  const fields = parseGroups(text, isEncoded ? { bodyStart: 0, end: text.length } : part).flat()
+  const decoded = decodedReport(bytes, part)
+  const text = decoded ?? bytes
+  const fields = parseGroups(text, decoded === null ? part : { bodyStart: 0, end: decoded.length }).flat()
   return (name) => fields.filter((field) => field.name === name).map((field) => fieldText(text, field))
 }
+
+/** The body of a report that is encoded; null: it is not, and its fields stand in the message's own bytes. */
+export const decodedReport = (bytes: Buffer, part: Part): Buffer | null =>
+  part.encoding === 'base64' || part.encoding === 'quoted-printable' ? decodeBody(bytes, part, decodedMax) : null
 
 export const groupField = (group: FieldGroup, name: string): Field | undefined =>
   group.find((field) => field.name === name)

@@ -1,9 +1,9 @@
 /** The bounces that a person attaches to a message of his own: found, and their verdicts made one. */
-import { type Part, walkParts } from '#lib/mail/mime.ts'
+import { isMessage, type Part, walkParts } from '#lib/mail/mime.ts'
 import type { Verdict, VerdictRecipient } from '#schemas/types.ts'
 import { isStatusPart } from './bounce/bounce.ts'
 import { recipientsMax } from './bounce/dsn.ts'
-import { bounceByForm, bounceByWords, isFromDaemon } from './bounce/signs.ts'
+import { bounceByForm, bounceByWords, isByPerson } from './bounce/signs.ts'
 import { bounded } from './bounded.ts'
 import { readNotification } from './notification.ts'
 import { evidenceMax, Sources } from './sources.ts'
@@ -14,9 +14,9 @@ const attachedBytesMax = 512 * 1024
 /** The bounces that a person attaches to a message of his own, in their order, and how many more there are than are read. */
 export function attachedBounces(outer: Sources): { readonly bounces: readonly Sources[]; readonly leftOut: number } {
   const none = { bounces: [], leftOut: 0 }
-  if (outer.root.children.length === 0 || outer.root.type === 'multipart/report' || outer.has('list-id')) return none
-  const attached = outermost(outer.parts().filter(({ type, children }) => isMessage(type) && children[0]))
-  if (attached.length === 0 || isFromDaemon(outer)) return none
+  if (outer.root.children.length === 0 || !isByPerson(outer)) return none
+  const attached = outermost(outer.parts().filter((part) => isMessage(part) && part.children[0]))
+  if (attached.length === 0) return none
   const isOwn = (part: Part): boolean => !attached.some(({ start, end }) => part.start >= start && part.end <= end)
   if (outer.parts().some((part) => isStatusPart(part) && isOwn(part))) return none
   const bounces: Sources[] = []
@@ -34,8 +34,6 @@ export function attachedBounces(outer: Sources): { readonly bounces: readonly So
   return { bounces, leftOut: 0 }
 }
 
-const isMessage = (type: string): boolean => type === 'message/rfc822' || type === 'message/global'
-
 /** Those of them that are in no other. */
 function outermost(parts: readonly Part[]): Part[] {
   let behind = -1
@@ -47,7 +45,7 @@ function outermost(parts: readonly Part[]): Part[] {
 }
 
 const bytesWithoutReturned = (root: Part): number =>
-  outermost([...walkParts(root)].filter((part) => part !== root && isMessage(part.type))).reduce(
+  outermost([...walkParts(root)].filter((part) => part !== root && isMessage(part))).reduce(
     (bytes, { bodyStart, end }) => bytes - (end - bodyStart),
     root.end - root.start,
   )

@@ -4,7 +4,7 @@
  */
 import { isStatusPart } from './bounce/bounce.ts'
 import { subjectLine, toLine } from './bounce/notice.ts'
-import { bounceByWords, isFromDaemon } from './bounce/signs.ts'
+import { bounceByWords, isByPerson, isFromDaemon } from './bounce/signs.ts'
 import { Sources } from './sources.ts'
 import { forwardPrefix, isReply } from './subject.ts'
 
@@ -17,8 +17,7 @@ const forwarded = new RegExp(`^${forwardPrefix}\\s*`, 'iu')
 
 /** @returns a bounce of its own bytes, so that the offsets of its evidence mean nothing to others; null: none is pasted */
 export function pastedBounce(outer: Sources): Sources | null {
-  if (outer.root.type === 'multipart/report' || outer.has('list-id') || isFromDaemon(outer)) return null
-  if (outer.parts().some(isStatusPart) || isAnswer(outer)) return null
+  if (!isByPerson(outer) || outer.parts().some(isStatusPart) || isAnswer(outer)) return null
   const { text, returned } = outer.notice()
   const lines = `${text}\n${returned}`.split('\n').slice(0, linesMax)
   const pasted =
@@ -49,7 +48,8 @@ function readForwarded(lines: readonly string[]): Pasted | null {
     const subject = block.find((line) => subjectLine.test(line))
     if (from !== undefined && subject !== undefined)
       return { from, to, subject: subject.replace(subjectLine, ''), text: lines.slice(end).join('\n') }
-    at = end
+    // The next line is looked at, too: the loop goes on behind this one.
+    at = end - 1
   }
   return null
 }

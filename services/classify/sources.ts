@@ -8,6 +8,7 @@ import {
   fieldText,
   findField,
   headerText,
+  isMessage,
   type Part,
   parseMime,
   partText,
@@ -200,7 +201,6 @@ function charsetOf(bytes: Buffer, root: Part, parts: readonly Part[]): string {
   return guessCharset(decodeBody(bytes, first, textBytesMax))
 }
 
-const isMessage = ({ type }: Part): boolean => type === 'message/rfc822' || type === 'message/global'
 const isHeaders = ({ type }: Part): boolean =>
   /^(?:(?:text|message)\/rfc822-headers?|message\/global-headers)$/.test(type)
 

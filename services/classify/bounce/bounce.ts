@@ -2,7 +2,8 @@
  * A bounce → its recipients with action, status, reply, reason. The machine-readable part is read first; what it leaves out is
  * looked for in the words of the notice, then in the returned message.
  */
-import { decodeBody, type Part } from '#lib/mail/mime.ts'
+import type { Part } from '#lib/mail/mime.ts'
+import { decodedReport } from '#lib/mail/report-fields.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { takenFor } from '../addresses.ts'
@@ -30,7 +31,6 @@ export type Bounce = {
   readonly variant: 'hard' | 'soft' | 'delayed' | 'delivered' | 'relayed'
 }
 
-const noticeBytesMax = 256 * 1024
 /** Each rule is tried on all of it; a reply of 300 characters is long. */
 const reasonTextMax = 400_000
 
@@ -79,12 +79,12 @@ function readStray(bytes: Buffer, range: { readonly bodyStart: number; readonly 
 }
 
 function readPart(bytes: Buffer, part: Part): Dsn {
-  if (part.encoding !== 'base64' && part.encoding !== 'quoted-printable') {
+  const decoded = decodedReport(bytes, part)
+  if (decoded === null) {
     const dsn = readDsn(bytes, part)
     // Where the blank line is missing, the report's fields stand in the part's header.
     return dsn.recipients.length > 0 ? dsn : readStray(bytes, { bodyStart: part.start, end: part.bodyStart })
   }
-  const decoded = decodeBody(bytes, part, noticeBytesMax)
   const { recipients, ...dsn } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
   // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
   const range = [part.bodyStart, part.end] as const

@@ -35,6 +35,10 @@ export function bounceByForm(sources: Sources): Evidence | null {
 export const isFromDaemon = (sources: Sources): boolean =>
   daemonPattern.test(sources.header('from')) || sources.has('x-failed-recipients')
 
+/** Neither a report, nor a daemon's or a list's: what comes with it, or stands in it, may be a bounce that was passed on. */
+export const isByPerson = (sources: Sources): boolean =>
+  sources.root.type !== 'multipart/report' && !sources.has('list-id') && !isFromDaemon(sources)
+
 /** What Mailman, LISTSERV, Majordomo, Sympa, ezmlm and hosts of groups say of mail that a list does not take. */
 const listRefusalPattern =
   /\brequest to mailing list .{1,200} rejected\b|\bposting of your message[^.]{0,300} rejected\b|\byour message to .{1,320} (?:was|has been) (?:automatically )?(?:rejected|refused|not posted)\b|\brejected posting to\b|\bnot (?:allowed|permitted|authorized|authorised) to (?:post|send mail|send this message)\b[^.]{0,60}\b(?:list|group|reason)\b|\bonly (?:subscribers|members) (?:may|can|are allowed to) post\b|^bounce \S{1,320}@\S{1,255}:/i
