@@ -15,7 +15,7 @@ export type AutoReply = {
 }
 
 const subjectPattern = new RegExp(
-  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${anyWord('autoReplySubject')}|(?:${anyWord('absenceSubject')})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
+  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${anyWord('autoReplySubject')}|[^:\\n]{1,40}\\s(?:${anyWord('autoReplySubject')})\\s*[:：]|(?:${anyWord('absenceSubject')})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
   'iu',
 )
 /** What a responder thanks for: a person would quote what he answers. Words of a null reverse-path or of `Precedence: bulk` only. */

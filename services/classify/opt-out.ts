@@ -6,9 +6,10 @@ import type { Evidence } from '#schemas/types.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
 import { forwardPrefix, replyPrefix } from './subject.ts'
+import { marksOptional } from './words.ts'
 
-const courtesy = `(?:(?:${rules.courtesy})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
-const commands = rules.languages.map(({ command }) => command).join('|')
+const courtesy = `(?:(?:${marksOptional(rules.courtesy)})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
+const commands = marksOptional(rules.languages.map(({ command }) => command).join('|'))
 const prefixes = `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*)*`
 /** All that a line says, but for courtesies. */
 const commandPattern = new RegExp(`${prefixes}${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`, 'iu')
@@ -19,9 +20,9 @@ const tokenNamed = new RegExp(`^(?:token|id|key|code|ref|subscriber)\\s*[:=]\\s*
 /** As a mailto has it: a person writes no colon behind a request. */
 const requestWithToken = new RegExp(`${prefixes}(?:${commands})[:#]\\s*(?=\\S{0,200}[a-z])${token}$`, 'iu')
 const tokenBehindCommand = new RegExp(`${prefixes}(?:${commands})[\\s:;,#-]+(${token})$`, 'iu')
-const requestPatterns = rules.languages.map(({ request }) => new RegExp(request, 'iu'))
+const requestPatterns = rules.languages.map(({ request }) => new RegExp(marksOptional(request), 'iu'))
 /** Who says that he did not ask for it, or that he was removed, asks for something else. */
-const denialPattern = new RegExp(rules.denial, 'iu')
+const denialPattern = new RegExp(marksOptional(rules.denial), 'iu')
 
 const linesMax = 5
 const lineMax = 300

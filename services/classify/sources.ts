@@ -103,7 +103,7 @@ export class Sources {
         }
       }
       walk(this.root)
-      this.#notice = splitNotice(texts.join('\n'))
+      this.#notice = splitNotice(composed(texts.join('\n')))
     }
     return this.#notice
   }
@@ -222,7 +222,12 @@ function returnedFields(returned: string): Buffer {
 }
 
 function remembered(known: Map<string, string>, name: string, read: () => string): string {
-  const text = known.get(name) ?? read().slice(0, headerTextMax)
+  const text = known.get(name) ?? composed(read().slice(0, headerTextMax))
   known.set(name, text)
   return text
 }
+
+/** Marks that follow their letter, as macOS and windows-1258 write them, and letters of Hangul one by one. */
+const decomposed = /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u3099\u309a]/
+/** What the words of rules are written in: NFC (Unicode Standard Annex 15). */
+const composed = (text: string): string => (decomposed.test(text) ? text.normalize('NFC') : text)

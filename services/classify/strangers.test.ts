@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { spellings } from '#lib/testing/spellings.ts'
 import { classify } from './classify.ts'
 
 type Letters = {
@@ -175,18 +176,21 @@ describe('what a person attaches', () => {
 })
 
 describe('what people and their programs write', () => {
-  for (const { is, letters } of written) {
-    it(`is ${is}`, () => {
-      const found = letters.map(({ from, subject, fields = [], text }) => {
-        const more = [...fields, 'Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: 8bit']
-        const verdict = classify(mail(from, subject, text, `${more.join('\r\n')}\r\n`))
-        return `${subject}: ${is.includes('/') ? `${verdict.kind}/${verdict.variant}` : verdict.kind}`
+  const spelled = { 'as they are': (text: string) => text, ...spellings }
+  for (const [how, spell] of Object.entries(spelled)) {
+    for (const { is, letters } of written) {
+      it(`is ${is}, ${how}`, () => {
+        const found = letters.map(({ from, subject, fields = [], text }) => {
+          const more = [...fields, 'Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: 8bit']
+          const verdict = classify(mail(from, spell(subject), spell(text), `${more.join('\r\n')}\r\n`))
+          return `${subject}: ${is.includes('/') ? `${verdict.kind}/${verdict.variant}` : verdict.kind}`
+        })
+        assert.deepEqual(
+          found,
+          letters.map(({ subject }) => `${subject}: ${is}`),
+        )
       })
-      assert.deepEqual(
-        found,
-        letters.map(({ subject }) => `${subject}: ${is}`),
-      )
-    })
+    }
   }
 
   it('is no receipt where a newsletter is about reading', () => {

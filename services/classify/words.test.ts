@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import words from './rules/words.json' with { type: 'json' }
-import { type Purpose, wordsOf } from './words.ts'
+import { expression, type Purpose, wordsOf } from './words.ts'
 
 const purposes = Object.keys(words) as Purpose[]
 
@@ -34,5 +34,22 @@ describe('the words by language', () => {
     ])
       assert.ok(subject.test(text), text)
     for (const text of ['May', 'Mai', 'Май', '五月']) assert.ok(!subject.test(text), text)
+  })
+
+  it('are found without their marks, with digraphs, and where a gateway lost letters', () => {
+    const found = (pattern: string, texts: readonly string[]): string[] =>
+      texts.filter((text) => expression(`^(?:${pattern})$`).test(text))
+    const given = ['geloescht', 'gelöscht', 'geloscht', 'gel?scht', 'gel??scht', 'GELÖSCHT']
+    assert.deepEqual(found('gelöscht', given), given)
+    assert.deepEqual(found('r[éè]ponse', ['réponse', 'reponse', 'r?ponse', 'rponse']), [
+      'réponse',
+      'reponse',
+      'r?ponse',
+    ])
+    assert.deepEqual(found('αυτόματη', ['αυτόματη', 'ΑΥΤΟΜΑΤΗ']), ['αυτόματη', 'ΑΥΤΟΜΑΤΗ'])
+    assert.deepEqual(found('удалён', ['удалён', 'удален', 'удалeн']), ['удалён', 'удален'])
+    assert.deepEqual(found('إجازة', ['إجازة', 'اجازة']), ['إجازة', 'اجازة'])
+    assert.deepEqual(found('が', ['が', 'か']), ['が'])
+    assert.deepEqual(found('[^é]\\p{L}', ['eé', 'éé', 'xx']), ['eé', 'xx'])
   })
 })

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { spellings } from '#lib/testing/spellings.ts'
 import { classify } from '../classify.ts'
 import samples from '../golden/notices.json' with { type: 'json' }
 
@@ -49,6 +50,12 @@ const clothes: Readonly<Record<string, (sample: Sample) => Sample>> = {
     ...sample,
     body: `${sample.body}\n\n________________________________\nThis e-mail and any attachments are confidential. If you are not the intended recipient, please notify the sender and delete it.\n`,
   }),
+  ...Object.fromEntries(
+    Object.entries(spellings).map(([how, spell]) => [
+      how,
+      (sample: Sample) => ({ ...sample, subject: spell(sample.subject), body: spell(sample.body) }),
+    ]),
+  ),
   'with a tag in the subject': (sample) => ({ ...sample, subject: `***SPAM*** ${sample.subject}` }),
 }
 
