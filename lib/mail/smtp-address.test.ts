@@ -11,6 +11,9 @@ describe('an address in a text', () => {
     ['"a@b c"@x.example', '"a@b c"@x.example'],
     ['user@[192.0.2.1]', 'user@[192.0.2.1]'],
     ['用户@例子.example', '用户@例子.example'],
+    ['sent to *ann@x.example*', 'ann@x.example'],
+    ["to 'o'hara@x.example'", "o'hara@x.example"],
+    ['à “ann@x.example”', 'ann@x.example'],
     ['at @ sign, then ann@x.example', 'ann@x.example'],
     ['@x.example', ''],
     ['ann@', ''],
@@ -28,6 +31,8 @@ describe('an address in a text', () => {
   it('loses what stands around it, and has a domain', () => {
     assert.equal(cleanAddress(' <mailto:ann@x.example>. '), 'ann@x.example')
     assert.equal(cleanAddress('<@relay.example:ann@x.example>'), 'ann@x.example')
+    assert.equal(cleanAddress('*ann@x.example*'), 'ann@x.example')
+    assert.equal(cleanAddress('*@x.example'), '*@x.example')
     assert.equal(domainOf('"a@b"@X.example'), 'x.example')
     assert.equal(domainOf('ann'), '')
   })

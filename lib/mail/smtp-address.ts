@@ -1,9 +1,9 @@
 /** Addresses as they stand in text: `<user@example.com>`, `"John Doe"@example.com`, `user@[192.0.2.1]`. */
 
 const pattern =
-  /(?:"(?:[^"\\\r\n]|\\.){1,64}"|[^\s<>()[\]:;,"@\\\x00-\x20\x7f]{1,64})@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)/gu
+  /(?:"(?:[^"\\\r\n]|\\.){1,64}"|[^\s<>()[\]:;,"@\\\x00-\x20\x7f*'`‘’“”„«][^\s<>()[\]:;,"@\\\x00-\x20\x7f]{0,63})@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)/gu
 
-/** The first address in a text; empty: none. */
+/** The first address in a text; empty: none. Quotes and marks of bold type in front of it are not of it, though RFC 5322 lets some be. */
 export function findAddress(text: string): string {
   const at = text.indexOf('@')
   if (at < 0) return ''
@@ -12,7 +12,7 @@ export function findAddress(text: string): string {
   return pattern.exec(text)?.[0] ?? ''
 }
 
-/** An address without brackets, quotes around it, a `mailto:`, a source route or a dot behind it. */
+/** An address without brackets, quotes or marks of bold type around it, a `mailto:`, a source route or a dot behind it. */
 export function cleanAddress(text: string): string {
   return text
     .trim()
@@ -20,6 +20,7 @@ export function cleanAddress(text: string): string {
     .replace(/^<+(?:mailto:)?/i, '')
     .replace(/^@[^:]+:/, '')
     .replace(/[>.,;:]+$/, '')
+    .replace(/^[*'`‘’“”„«]+(?=[^@]+@)|[*'`‘’“”»]+$/g, '')
     .trim()
 }
 

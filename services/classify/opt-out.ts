@@ -63,8 +63,9 @@ export function readToken(sources: Sources): string {
 /** Whether a line asks to be sent no more. */
 export function isRequest(line: string): boolean {
   if (line === '' || line.length > lineMax) return false
-  if (commandPattern.test(line) || requestWithToken.test(line)) return true
-  return line
+  const text = line.replace(/\s+/g, ' ')
+  if (commandPattern.test(text) || requestWithToken.test(text)) return true
+  return text
     .split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
     .some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !denialPattern.test(sentence))
 }

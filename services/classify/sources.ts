@@ -62,9 +62,9 @@ export class Sources {
     return remembered(this.#headers, name, () => headerText(this.bytes, this.root, name, this.#fallback))
   }
 
-  /** Without what filters put in front of it. */
+  /** As the words of rules are written, without what filters put in front of it. */
   subject(): string {
-    this.#subject ??= untagged(this.header('subject'))
+    this.#subject ??= untagged(written(this.header('subject')))
     return this.#subject
   }
 
@@ -103,7 +103,7 @@ export class Sources {
         }
       }
       walk(this.root)
-      this.#notice = splitNotice(composed(texts.join('\n')))
+      this.#notice = splitNotice(withoutLinks(written(texts.join('\n'))))
     }
     return this.#notice
   }
@@ -222,12 +222,32 @@ function returnedFields(returned: string): Buffer {
 }
 
 function remembered(known: Map<string, string>, name: string, read: () => string): string {
-  const text = known.get(name) ?? composed(read().slice(0, headerTextMax))
+  const text = known.get(name) ?? read().slice(0, headerTextMax)
   known.set(name, text)
   return text
 }
 
-/** Marks that follow their letter, as macOS and windows-1258 write them, and letters of Hangul one by one. */
-const decomposed = /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u3099\u309a]/
-/** What the words of rules are written in: NFC (Unicode Standard Annex 15). */
-const composed = (text: string): string => (decomposed.test(text) ? text.normalize('NFC') : text)
+/** What looks like a space, a hyphen or nothing, and marks that follow their letter, as macOS and windows-1258 write them. */
+const odd =
+  /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u2000-\u200b\u2010\u2011\u202f\u205f\u2060\u3000\u3099\u309a\ufeff\xa0\xad]/
+/** As the words of rules are written: in NFC (Unicode Standard Annex 15), with spaces and hyphens of ASCII. */
+const written = (text: string): string =>
+  odd.test(text)
+    ? text
+        .normalize('NFC')
+        .replace(/[\xad\u200b\u2060\ufeff]/g, '')
+        .replace(/[\xa0\u2000-\u200a\u202f\u205f\u3000]/g, ' ')
+        .replace(/[\u2010\u2011]/g, '-')
+    : text
+
+/** Of "user@example.com <mailto:user@example.com>", as Outlook writes a link into text, and of the like in Markdown, what a person reads. */
+const withoutLinks = (text: string): string =>
+  text.includes('mailto:')
+    ? text.replace(
+        /[ \t]?[<(]mailto:([^\s<>()?]{3,320})(?:\?[^\s<>()]{0,1000})?[>)]/gi,
+        (link, address: string, at: number) => {
+          const shown = text.slice(Math.max(0, at - address.length - 1), at).replace(/\]$/, '')
+          return shown.toLowerCase().endsWith(address.toLowerCase()) ? '' : link
+        },
+      )
+    : text

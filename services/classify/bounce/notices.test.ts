@@ -40,6 +40,13 @@ describe('notices in words', () => {
   }
 })
 
+const ofAddresses =
+  (write: (address: string) => string) =>
+  (sample: Sample): Sample => ({
+    ...sample,
+    body: sample.body.replaceAll(/<?([\w.+-]+@[\w.-]+\w)>?/g, (_, address: string) => write(address)),
+  })
+
 /** What gateways and programs make of a text. */
 const clothes: Readonly<Record<string, (sample: Sample) => Sample>> = {
   'under a banner': (sample) => ({
@@ -56,6 +63,13 @@ const clothes: Readonly<Record<string, (sample: Sample) => Sample>> = {
       (sample: Sample) => ({ ...sample, subject: spell(sample.subject), body: spell(sample.body) }),
     ]),
   ),
+  'with spaces and hyphens that do not break': (sample) => ({
+    ...sample,
+    body: sample.body.replaceAll(' ', '\u00a0').replaceAll(/(?<=\p{L})-(?=\p{L})(?!\S*@)/gu, '\u2011'),
+  }),
+  'with links': ofAddresses((address) => `${address}<mailto:${address}>`),
+  'with links of Markdown': ofAddresses((address) => `[${address}](mailto:${address})`),
+  'between spaces of no width': ofAddresses((address) => `\u200b${address}\u200b`),
   'with a tag in the subject': (sample) => ({ ...sample, subject: `***SPAM*** ${sample.subject}` }),
 }
 
@@ -65,6 +79,30 @@ describe('notices in words', () => {
       const told = (sample: Sample): string[] =>
         classify(mail(sample)).recipients.map(({ address, reason }) => `${address} ${reason}`)
       for (const sample of samples) assert.deepEqual(told(dress(sample)), told(sample), sample.name)
+    })
+  }
+})
+
+describe('a notice in words', () => {
+  for (const [how, body] of [
+    [
+      'with a sentence over two lines',
+      'Your mail to the following recipients could not be\ndelivered:\n\n<bob@x.example>\n  No such user\n',
+    ],
+    ['with two spaces between words', 'Your  mail  could  not  be  delivered:\n\n<bob@x.example>\n  No  such  user\n'],
+    ['with the address in bold type', 'Your mail could not be delivered:\n\n*bob@x.example*\n  No such user\n'],
+    ['with the address in typographic quotes', 'Your mail to “bob@x.example” could not be delivered:\nNo such user\n'],
+  ] as const) {
+    it(how, () => {
+      const { kind, recipients } = classify(mail({ from: 'Mail <mta@x.example>', subject: 'News', body }), {
+        reversePath: '',
+        forwardPaths: [],
+      })
+      assert.equal(kind, 'bounce')
+      assert.deepEqual(
+        recipients.map(({ address, reason }) => `${address} ${reason}`),
+        ['bob@x.example userunknown'],
+      )
     })
   }
 })
