@@ -21,7 +21,7 @@ const verp = /^(?:[^@]*?[-+])?([^@=+\s]+)=([^@=\s]+\.[^@=\s]{2,})@/
 /** What forwarders and signatures have put around an address is taken off. */
 export function unwrapped(address: string): string {
   let bare = address
-  for (let turn = 0; turn < 4; turn++) {
+  for (let turn = 0; turn < 4 && bare.includes('='); turn++) {
     const [, domain, local] = srs0.exec(bare) ?? srs1.exec(bare) ?? []
     if (domain !== undefined && local !== undefined) bare = `${local}@${domain}`
     else {
@@ -51,7 +51,7 @@ export function readAddresses(addresses: readonly string[], patterns: readonly R
       }
       return found
     }
-    const [, local, domain] = verp.exec(bare) ?? []
+    const [, local, domain] = (bare.includes('=') ? verp.exec(bare) : null) ?? []
     if (local !== undefined && domain !== undefined) {
       const recipient = findAddress(`${local}@${domain}`)
       if (recipient !== '') return { recipient }

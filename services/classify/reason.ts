@@ -223,12 +223,11 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   const [diagnostic = '', words = ''] = diagnosis.texts
   const said = [plain(diagnostic), words === diagnostic ? '' : plain(words)]
   const applies = (rule: TextRule): boolean =>
-    rule.commands?.includes(command) !== false &&
-    rule.statuses?.includes(status) !== false &&
-    !(isUnseen && ofContent.has(rule.reason))
+    rule.commands?.includes(command) !== false && rule.statuses?.includes(status) !== false
+  const isOfUnseen = ({ reason }: TextRule): boolean => isUnseen && ofContent.has(reason)
   for (const [index, text] of (rules.length === 0 ? [] : diagnosis.texts.map(plain)).entries()) {
     for (const rule of rules) {
-      const match = applies(rule) ? rule.pattern.exec(text) : null
+      const match = applies(rule) && !isOfUnseen(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
       if (match !== null) return { reason: rule.reason, rule: rule.name, match: match[0].slice(0, 200), text: index }
     }
@@ -242,6 +241,8 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   // The whole notice speaks of much; where a code tells enough, it is not asked.
   const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
   if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
+  /** What would be so, had the command been another: nearer to the truth than the class of a code. */
+  let despite: FoundReason | null = null
   for (const [index, each] of said.entries()) {
     if (each === '') continue
     const text = closed(each)
@@ -249,6 +250,11 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
       const match = applies(rule) ? rule.pattern.exec(text) : null
       tried?.(rule.name, match !== null)
       if (match === null) continue
+      const told = { rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
+      if (isOfUnseen(rule)) {
+        if (index < 2) despite ??= { reason: rule.reason, ...told }
+        continue
+      }
       const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
       // "Recipient rejected" is no filter where the code for an unknown mailbox answers RCPT.
       const isUnknown = rule.reason === 'filtered' && command === 'RCPT' && /^[45]\.1\.1$/.test(status)
@@ -257,9 +263,10 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
         : isDoubtful
           ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
           : rule.reason
-      return { reason, rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
+      return { reason, ...told }
     }
   }
+  if (despite !== null && (ofStatus === undefined || /^.\.7\./.test(status))) return despite
   if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
   if (/^[45]\.7\.\d+$/.test(status)) return { reason: 'securityerror', rule: 'status:x.7', ...without }
   if (/^[45]\.6\.\d+$/.test(status)) return { reason: 'contenterror', rule: 'status:x.6', ...without }
@@ -292,21 +299,42 @@ function closedAddresses(text: string): string {
   return closed + text.slice(from)
 }
 
-/** What Postfix and Cisco's gateways put around every refusal of a recipient says nothing of why. */
-const plain = (text: string): string =>
-  unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' ')).replace(
-    /recipient address rejected: (?!access denied|undeliverable|unknown)|- unknown address error (?=\d{3}-)/gi,
-    ': ',
-  )
+/** What Postfix, Cisco's gateways, Exim, Gmail and qmail put around every refusal says nothing of why; each with a word that only it has. */
+const wrappings: readonly (readonly [string, RegExp])[] = [
+  ['address rejected: ', /recipient address rejected: (?!access denied|undeliverable|unknown)/gi],
+  [' address error ', /- unknown address error (?=\d{3}-)/gi],
+  ['] said:', /\bhost \S{1,255}\[[\da-f.:]{2,45}\] said:/gi],
+  [
+    ' error from remote mail',
+    /(?:\bhost \S{1,255} \[[\da-f.:]{2,45}\](?::\d{1,5})?:? )?smtp error from remote mail ?(?:er|server) after [a-z -]{1,40}(?::\s?<[^<>]{0,320}>)?[^:<>]{0,20}:/gi,
+  ],
+  ['server returned was:', /the error that the other server returned was:/gi],
+  [' host said:', /(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
+  ['iving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
+  ["I've given up.", /this is a permanent error; i.ve given up\./gi],
+]
+
+/** In one line, without what is put around a reply. */
+function plain(text: string): string {
+  let line = unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' '))
+  for (const [word, wrapping] of wrappings) if (line.includes(word)) line = line.replace(wrapping, ': ')
+  return line
+}
 
 /** The lines of a reply (RFC 5321, section 4.2.1) each begin with its code, in the middle of a sentence: it is told once. */
 function unbroken(text: string): string {
-  const first = /\b[45]\d\d-/.exec(text)
+  const first = /\b([45]\d\d)-/.exec(text)
   if (first === null) return text
   const at = first.index + first[0].length
-  return text.slice(0, at) + text.slice(at).replace(codeWithin, '')
+  return (
+    text.slice(0, at) +
+    text.slice(at).replace(codeWithin, (found, code: string, hyphen: string, enhanced?: string) =>
+      // Only the last line has a space behind its code.
+      hyphen === '-' || code === first[1] || enhanced !== undefined ? ' ' : found,
+    )
+  )
 }
-const codeWithin = / (?:<<< )?[45]\d\d(?:-| (?=[45]\.\d))(?:[45]\.\d{1,3}\.\d{1,3}(?= ))?/g
+const codeWithin = / (?:<<< )?([45]\d\d)([- ])(?=\S)([45]\.\d{1,3}\.\d{1,3} )?/g
 
 /**
  * "User unknown" in answer to RCPT, or with the code for it, means what it says. After the data it is what a filter says, and so
@@ -321,7 +349,7 @@ function unknownUser({ status, command, reply }: Diagnosis, isBorneOut: boolean)
 
 /** What the notice says beside a reply that a report quotes; empty: nothing of its own. */
 const ownWords = ([diagnostic = '', words = '']: readonly string[]): string =>
-  diagnostic === '' || /(?:^|[\s<(:])[45]\d\d[ -]/.test(words) ? '' : words
+  diagnostic === '' || /(?:^|[\s<(:'"])[45]\d\d[ -]/.test(words) ? '' : words
 
 /** Categories of PowerMTA (user's guide, "Bounce categories") that say more than "other". */
 const categories: Readonly<Record<string, Reason>> = {

@@ -274,6 +274,12 @@ const saysTheSame = (one: Draft, other: Draft): boolean =>
 /** What a subject may say of a recipient; of the rest, it may be the subject of the message that came back. */
 const ofSubject: ReadonlySet<string> = new Set(['mailboxfull', 'userunknown', 'hostunknown', 'networkerror', 'expired'])
 
+/** What Exchange says of itself, though another one refused. */
+const generatingServer = /generating server: \S{1,255}/i
+/** As Gmail says that a reply is not its own, and whose it is. */
+const otherServer = /the (?:error|response) (?:that the other server returned|from the (?:remote|other) server) was/i
+const otherHost = /\bby ([\w-][\w.-]{1,250}\w)\.? \[[\da-f.:]{2,45}\]/i
+
 function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Said, options: BounceOptions): Judged {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
@@ -299,9 +305,12 @@ function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Sa
     command:
       commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
       commandOf(draft.section),
-    host: draft.remoteMta || reporter,
+    host: draft.remoteMta || (otherServer.test(notice) ? (otherHost.exec(notice)?.[1] ?? '') : reporter),
     category: draft.category,
-    texts: [draft.diagnostic, draft.notice, notice].map((text) => text.slice(0, textMax)),
+    texts: [draft.diagnostic, draft.notice, notice].map((text) => {
+      const own = text.slice(0, textMax)
+      return draft.remoteMta === '' ? own : own.replace(generatingServer, '')
+    }),
   }
   let found = findReason(diagnosis, options)
   if (found.rule === 'none') {

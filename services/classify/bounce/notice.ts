@@ -98,6 +98,8 @@ const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:�
 const messageId =
   /\bmessage-?id\b["']?\s{0,9}[:=]?\s{0,9}(<[^<>\s@]{1,250}@[^<>\s]{1,250}>|[^\s<>()"',;@]{1,250}@[\w.-]{1,250})/i
 const withoutMessageId = (line: string): string => (line.includes('@') ? line.replace(messageId, ' ') : line)
+/** Whether a reply stands in front of the address: it may name whom the recipient forwards to. */
+const isOfReply = (line: string): boolean => (replyLine.exec(line)?.index ?? line.length) < line.indexOf('@')
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
 export const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
@@ -173,19 +175,26 @@ export function readNotice(
     () => {
       for (const { text, index, isSummary } of mentions) read(text, index, isSummary)
     }
+  const onLine = (line: string): string | undefined => {
+    // Of a list the first stands for all.
+    const one = withoutPeers(line)
+    return (
+      x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
+    )
+  }
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
   const forms: readonly (() => void)[] = [
-    inEach((line, index, isSummary) => {
-      if (isSummary || isOfOthers(line)) return
-      // Of a list the first stands for all.
-      const one = withoutPeers(line)
-      add(
-        x400.exec(one)?.[1] ??
-          (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ??
-          withReason.exec(one)?.[1],
-        index,
-      )
-    }),
+    () => {
+      const inReply: (readonly [string, number])[] = []
+      for (const { text, index, isSummary } of mentions) {
+        if (isSummary || isOfOthers(text)) continue
+        const address = onLine(text)
+        if (address === undefined) continue
+        if (isOfReply(text)) inReply.push([address, index])
+        else add(address, index)
+      }
+      if (found.length === 0) for (const [address, index] of inReply) add(address, index)
+    },
     () => {
       const isTowards = toWords.test(notice)
       for (const { text, index, isSummary } of mentions) {
@@ -304,7 +313,7 @@ export function onlyAddress(notice: string, isStranger: (address: string) => boo
 export function pickDiagnostic(text: string): string {
   const lines = text.split('\n').map((line) => line.trim())
   // Of a transcript, what the remote side said.
-  const heard = lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line))
+  const heard = text.includes('<<<') ? lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line)) : -1
   const at = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
   if (at < 0)
     return lines
