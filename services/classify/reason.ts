@@ -221,7 +221,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
     return { reason: 'delivered', rule: 'action', ...without }
   }
   const [diagnostic = '', words = ''] = diagnosis.texts
-  const said = [plain(diagnostic), words === diagnostic ? '' : plain(words)]
+  const said = [plain(diagnostic), words === diagnostic ? '' : plainWords(words)]
   const applies = (rule: TextRule): boolean =>
     rule.commands?.includes(command) !== false && rule.statuses?.includes(status) !== false
   const isOfUnseen = ({ reason }: TextRule): boolean => isUnseen && ofContent.has(reason)
@@ -240,31 +240,35 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   }
   // The whole notice speaks of much; where a code tells enough, it is not asked.
   const isCodeEnough = ofStatus !== undefined && said.some((text) => text !== '')
-  if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plain))
+  if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plainWords))
   /** What would be so, had the command been another: nearer to the truth than the class of a code. */
   let despite: FoundReason | null = null
   for (const [index, each] of said.entries()) {
     if (each === '') continue
-    const text = closed(each)
-    for (const rule of textIndex.candidates(each)) {
-      const match = applies(rule) ? rule.pattern.exec(text) : null
-      tried?.(rule.name, match !== null)
-      if (match === null) continue
-      const told = { rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
-      if (isOfUnseen(rule)) {
-        if (index < 2) despite ??= { reason: rule.reason, ...told }
-        continue
+    const whole = closed(each)
+    const candidates = textIndex.candidates(each)
+    // What the remote side answered says more than what is put around it.
+    const at = replyStart.exec(each)?.index ?? 0
+    for (const text of at === 0 ? [whole] : [whole.slice(at), whole])
+      for (const rule of candidates) {
+        const match = applies(rule) ? rule.pattern.exec(text) : null
+        tried?.(rule.name, match !== null)
+        if (match === null) continue
+        const told = { rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
+        if (isOfUnseen(rule)) {
+          if (index < 2) despite ??= { reason: rule.reason, ...told }
+          continue
+        }
+        const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
+        // "Recipient rejected" is no filter where the code for an unknown mailbox answers RCPT.
+        const isUnknown = rule.reason === 'filtered' && command === 'RCPT' && /^[45]\.1\.1$/.test(status)
+        const reason = isUnknown
+          ? 'userunknown'
+          : isDoubtful
+            ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
+            : rule.reason
+        return { reason, ...told }
       }
-      const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
-      // "Recipient rejected" is no filter where the code for an unknown mailbox answers RCPT.
-      const isUnknown = rule.reason === 'filtered' && command === 'RCPT' && /^[45]\.1\.1$/.test(status)
-      const reason = isUnknown
-        ? 'userunknown'
-        : isDoubtful
-          ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
-          : rule.reason
-      return { reason, ...told }
-    }
   }
   if (despite !== null && (ofStatus === undefined || /^.\.7\./.test(status))) return despite
   if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
@@ -299,26 +303,41 @@ function closedAddresses(text: string): string {
   return closed + text.slice(from)
 }
 
-/** What Postfix, Cisco's gateways, Exim, Gmail and qmail put around every refusal says nothing of why; each with a word that only it has. */
+/** What says nothing of why, though it stands in every refusal of a recipient by Postfix and Cisco's gateways. */
+const idle = /recipient address rejected: (?!access denied|undeliverable|unknown)|- unknown address error (?=\d{3}-)/gi
+/** What mail systems put around a reply in words, no more telling; each with a word that only it has. */
 const wrappings: readonly (readonly [string, RegExp])[] = [
-  ['address rejected: ', /recipient address rejected: (?!access denied|undeliverable|unknown)/gi],
-  [' address error ', /- unknown address error (?=\d{3}-)/gi],
   ['] said:', /\bhost \S{1,255}\[[\da-f.:]{2,45}\] said:/gi],
   [
     ' error from remote mail',
-    /(?:\bhost \S{1,255} \[[\da-f.:]{2,45}\](?::\d{1,5})?:? )?smtp error from remote mail ?(?:er|server) after [a-z -]{1,40}(?::\s?<[^<>]{0,320}>)?[^:<>]{0,20}:/gi,
+    /(?:\bhost \S{1,255} \[[\da-f.:]{2,45}\](?::\d{1,5})?:? )?smtp error from remote mail ?(?:er|server) after [a-z -]{1,40}(?::\s?<[^<>]{0,320}>)?[^:<>]{0,20}:(?: host \S{1,255} \[[\da-f.:]{2,45}\]:)?/gi,
   ],
+  [
+    'SMTP communication problem',
+    /there was an? smtp communication problem with the recipient.s email server\.( please contact your system administrator\.)?/gi,
+  ],
+  ['ERROR_CODE', /(?:invalid address|error), error_code ?:(?:\d{3})?, error_code ?:/gi],
+  ['Failure Reason: ', /intended recipients: \S{1,330} failure reason: /gi],
   ['server returned was:', /the error that the other server returned was:/gi],
   [' host said:', /(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
   ['iving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
   ["I've given up.", /this is a permanent error; i.ve given up\./gi],
 ]
 
+const replyStart = /(?:^|[\s:>(#;,'"])[45]\d\d[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
+/** As Stalwart takes a reply apart: the code in words, the enhanced one in parentheses, the text in quotes. */
+const takenApart =
+  /\(?host '[^']{1,255}' rejected command '[^']{0,400}' with code ([45]\d\d) \(([45]\.\d{1,3}\.\d{1,3})\) '/g
+
+/** In one line. */
+const plain = (text: string): string =>
+  unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' ')).replace(idle, ': ')
+
 /** In one line, without what is put around a reply. */
-function plain(text: string): string {
-  let line = unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' '))
+function plainWords(words: string): string {
+  let line = plain(words)
   for (const [word, wrapping] of wrappings) if (line.includes(word)) line = line.replace(wrapping, ': ')
-  return line
+  return line.includes("' rejected command '") ? line.replace(takenApart, ': $1 $2 ') : line
 }
 
 /** The lines of a reply (RFC 5321, section 4.2.1) each begin with its code, in the middle of a sentence: it is told once. */
@@ -385,7 +404,7 @@ function findByReceiver(
     if (!receiver.host.test(named)) continue
     const hasNotice = receiver.rules.some(({ isOfNotice }) => isOfNotice)
     // What such a rule is about, the notice says once for all of its recipients.
-    for (const [index, text] of (hasNotice ? [...said, plain(all[2] ?? '')] : said).entries()) {
+    for (const [index, text] of (hasNotice ? [...said, plainWords(all[2] ?? '')] : said).entries()) {
       for (const { reason, pattern, name, commands, statuses, isOfNotice } of receiver.rules) {
         if (commands?.includes(command) === false || statuses?.includes(status) === false) continue
         if (index === 2 && !isOfNotice) continue

@@ -98,6 +98,43 @@ const quotations: Readonly<Record<string, { readonly command: Command; readonly 
         reply,
       ),
   },
+  'Exchange 2003, in words': {
+    command: '',
+    mail: (reply) =>
+      `\nYour message did not reach some or all of the intended recipients.\n\nThe following recipient(s) could not be reached:\n\n      bob@dest.example on 11/2/2020 10:00 AM\n            There was a SMTP communication problem with the recipient's email server.  Please contact your system administrator.\n            <mx.sender.example #5.0.0 smtp;${reply}>\n`,
+  },
+  'CommuniGate Pro, in words': {
+    command: '',
+    mail: (reply) =>
+      `\nFailed to deliver to 'bob@dest.example'\nSMTP module(domain dest.example) reports:\n host mx.dest.example says:\n ${reply}\n`,
+  },
+  'GMX, in words': {
+    command: 'RCPT',
+    mail: (reply) =>
+      `\nA message that you sent could not be delivered to one or more of\nits recipients. This is a permanent error. The following address\nfailed:\n\nbob@dest.example:\nSMTP error from remote server for RCPT TO command, host: mx.dest.example (192.0.2.9) reason: ${reply}\n`,
+  },
+  'Courier, in words': {
+    command: 'RCPT',
+    mail: (reply) =>
+      `\nYour message to the following recipients cannot be delivered:\n\n<bob@dest.example>:\n    mx.dest.example [192.0.2.9]:\n>>> RCPT TO:<bob@dest.example>\n<<< ${reply}\n`,
+  },
+  'MDaemon, in its transcript': {
+    command: 'RCPT',
+    mail: (reply) =>
+      `\nThe attached message had PERMANENT fatal delivery errors.\n\nFailed address: bob@dest.example\n\n--- Session Transcript ---\n Mon 2020-11-02 10:00:01: --> RCPT To:<bob@dest.example>\n Mon 2020-11-02 10:00:01: <-- ${reply}\n--- End Transcript ---\n`,
+  },
+  'Stalwart, in words': {
+    command: 'RCPT',
+    mail: (reply) => {
+      const [, code, enhanced = '5.0.0', text] = /^(\d{3}) (?:(\d\.\d+\.\d+) )?(.*)$/.exec(reply) ?? []
+      return `\nYour message could not be delivered to the following recipients:\n\n<bob@dest.example> (host 'mx.dest.example' rejected command 'RCPT TO:<bob@dest.example>' with code ${code} (${enhanced}) '${text}')\n`
+    },
+  },
+  'Zoho, in words': {
+    command: '',
+    mail: (reply) =>
+      `\nA message that you sent could not be delivered to one or more of its recipients. This is a permanent error.\n\nbob@dest.example Invalid Address, ERROR_CODE :${reply.slice(0, 3)}, ERROR_CODE :${reply}\n`,
+  },
   'in a report, a reply of several lines': {
     command: '',
     mail: (reply) => {
@@ -122,7 +159,7 @@ describe('a reply means the same as', () => {
         // A command of its own would be another's, and a second code another line's.
         .filter(({ command, status, text }) => command === undefined && status === undefined && commandOf(text) === '')
         .map(({ text }) => text)
-        .filter((text) => /^[45]\d\d (?!.*\b[45]\d\d[ -]|\d+ )/.test(text))
+        .filter((text) => /^[45][0-5]\d (?!.*\b[45]\d\d[ -]|\d+ )/.test(text))
       assert.ok(texts.length > 1_000)
       const differences = texts.flatMap((text) => {
         const codes = readCodes(text)

@@ -30,11 +30,12 @@ const phrases: readonly (readonly [Command, RegExp])[] = [
   ],
 ]
 
-/** In a transcript a reply (<<<) stands behind the command (>>>) that it answers. */
-const transcript = />>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<\s*[45]\d\d/gi
-/** m-FILTER names the command on a line of its own. */
+/** In a transcript a reply (<<<) stands behind the command (>>>) that it answers; MDaemon has arrows, and the time in front of them. */
+const transcript =
+  /(?:>>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<|-->\s*(ehlo|helo|mail|rcpt|data|\.)(?:\s[^\n]*)?\n[^\n]{0,60}<--)\s*[45]\d\d/gi
+/** m-FILTER names the command on a line of its own, Stalwart in quotes. */
 const named =
-  /smtp command\s*:?\s*\n?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command/i
+  /smtp command\s*:?\s*\n?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command|rejected command ['"]?(ehlo|helo|mail|rcpt|data)\b/i
 const verbs: Readonly<Record<string, Command>> = {
   ehlo: 'HELO',
   helo: 'HELO',
@@ -46,13 +47,14 @@ const verbs: Readonly<Record<string, Command>> = {
 
 /** A word of each phrase: what holds none of them tells no command, and is not read seven times. */
 const anyPhrase =
-  /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|smtp error|>>>/i
+  /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|smtp error|>>>|-->/i
 
 /** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
 export function commandOf(text: string): Command {
   if (!anyPhrase.test(text)) return ''
   for (const [command, pattern] of phrases) if (pattern.test(text)) return command
-  const [, verb = ''] = transcript[Symbol.matchAll](text.slice(0, 20_000)).next().value ?? []
-  const [, alone = '', following = ''] = verb === '' ? (named.exec(text) ?? []) : []
-  return verbs[(verb || alone || following).toLowerCase()] ?? ''
+  const [, sent, shown] = transcript[Symbol.matchAll](text.slice(0, 20_000)).next().value ?? []
+  const verb = sent ?? shown ?? ''
+  const alone = verb === '' ? (named.exec(text)?.slice(1).find(Boolean) ?? '') : ''
+  return verbs[(verb || alone).toLowerCase()] ?? ''
 }

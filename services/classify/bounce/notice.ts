@@ -49,7 +49,7 @@ const aloneOnLine =
 /** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
 const lineEnds = /@[^\s<>()[\]{}"',;:@]{1,255}[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
-  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:@]{1,64}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
+  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:@]{1,64}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
 /** As Exchange writes an address of X.400, with that of SMTP in it. */
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
@@ -334,14 +334,21 @@ export function pickDiagnostic(text: string): string {
 }
 
 /** The reply code and enhanced status in a diagnostic; empty: none. */
+const behindReply = /(?:^|[\s:;>(#,"'[])[45][0-5]\d[\s-]{1,3}#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/
+/** More than a reply has. */
+const statuses = /(?:^|[^\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/g
+const withoutHosts = (text: string): string =>
+  text.replace(/\[[^[\]]{0,100}\d\.\d{1,3}\.\d{1,3}\.\d[^[\]]{0,100}\]/g, ' ')
+
 export function readCodes(diagnostic: string): { reply: string; status: string } {
   const reply =
     /(?:^|[\s:;>(#,"'[])([45][0-5]\d)(?=[\s:,-]+(?:#?[45]\.\d{1,3}\.\d{1,3}|[\p{L}<(*:["'#])|$|[\s-]*$)/u.exec(
       diagnostic,
     )?.[1] ?? ''
-  const status =
-    /(?:^|[^\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/.exec(
-      diagnostic.replace(/\[[^[\]]{0,100}\d\.\d{1,3}\.\d{1,3}\.\d[^[\]]{0,100}\]/g, ' '),
-    )?.[1] ?? ''
+  // That of the reply itself is nearer to the truth than what whoever quotes it puts in front.
+  const behind = reply === '' ? undefined : behindReply.exec(diagnostic)?.[1]
+  const codes =
+    behind === undefined ? [...withoutHosts(diagnostic).matchAll(statuses)].map(([, code = '']) => code) : [behind]
+  const status = codes.find((code) => !code.endsWith('.0.0')) ?? codes[0] ?? ''
   return { reply, status }
 }
