@@ -69,9 +69,9 @@ function parsePart(bytes: Buffer, start: number, end: number, depth: number, cou
   const contentType = rawHeader(bytes, { fields }, 'content-type')
   const { value: rawType, parameters } =
     contentType === null ? { value: '', parameters: {} } : parseParameters(contentType)
-  const type = /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(rawType) ? rawType : fallback
-  const rawEncoding = rawHeader(bytes, { fields }, 'content-transfer-encoding') ?? ''
-  const encoding = /[a-z0-9-]+/.exec(rawEncoding.toLowerCase())?.[0] ?? ''
+  const type = rawType !== '' && /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(rawType) ? rawType : fallback
+  const rawEncoding = rawHeader(bytes, { fields }, 'content-transfer-encoding')
+  const encoding = rawEncoding === null ? '' : (/[a-z0-9-]+/.exec(rawEncoding.toLowerCase())?.[0] ?? '')
   const part = { start, bodyStart, end, fields, type, parameters, encoding }
   if (depth >= mimeLimits.depth || isSpent(count)) return { ...part, children: [] }
   const boundary = parameters['boundary']
@@ -118,11 +118,34 @@ export function parseFields(
     if (fields.length < mimeLimits.fields && at < limit) {
       let valueStart = nameEnd + 1
       while (bytes[valueStart - 1] !== colon) valueStart++
-      fields.push({ name: bytes.toString('latin1', at, nameEnd).toLowerCase(), start: at, end: next, valueStart })
+      fields.push({ name: nameOf(bytes, at, nameEnd), start: at, end: next, valueStart })
     }
     at = next
   }
   return { fields, bodyStart: end }
+}
+
+/** Names that were met, by a hash of their letters: most fields have one of a few dozen, and to decode each costs more than to compare it. */
+const met: (string | undefined)[] = Array.from({ length: 1024 })
+
+/** In lower case. */
+function nameOf(bytes: Buffer, start: number, end: number): string {
+  let hash = end - start
+  for (let at = start; at < end; at++) hash = (hash * 31 + ((bytes[at] ?? 0) | 0x20)) & 0x3ff
+  const known = met[hash]
+  if (known !== undefined && known.length === end - start && isNamed(bytes, start, known)) return known
+  const name = bytes.toString('latin1', start, end).toLowerCase()
+  met[hash] = name
+  return name
+}
+
+function isNamed(bytes: Buffer, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const byte = bytes[start + at] ?? 0
+    const code = name.charCodeAt(at)
+    if (byte !== code && !(byte >= 0x41 && byte <= 0x5a && byte + 0x20 === code)) return false
+  }
+  return true
 }
 
 /** The "From " line of an mbox: in front of a header, or in the midst of one, where a host put its fields above it. */
@@ -214,6 +237,8 @@ export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: stri
 }
 
 const parametersMax = 100
+/** Of a quoted string (RFC 5322 section 3.2.4). */
+const unescaped = (text: string): string => (text.includes('\\') ? text.replace(/\\(.)/g, '$1') : text)
 /** Where it goes on looking is set before each use: to make it anew for each field costs more than to use it. */
 const parameter = /;\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;\s]*)/g
 
@@ -224,10 +249,8 @@ const parameter = /;\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;\s]*)/g
 export function parseParameters(text: string): { value: string; parameters: Record<string, string> } {
   const unfolded = text.includes('\n') ? text.replace(/\r?\n/g, ' ') : text
   const semicolon = unfolded.indexOf(';')
-  const value = (semicolon < 0 ? unfolded : unfolded.slice(0, semicolon))
-    .replace(/\([^()]*\)/g, '')
-    .trim()
-    .toLowerCase()
+  const front = semicolon < 0 ? unfolded : unfolded.slice(0, semicolon)
+  const value = (front.includes('(') ? front.replace(/\([^()]*\)/g, '') : front).trim().toLowerCase()
   const parameters: Record<string, string> = {}
   let count = 0
   if (semicolon < 0) return { value, parameters }
@@ -235,7 +258,9 @@ export function parseParameters(text: string): { value: string; parameters: Reco
   parameter.lastIndex = semicolon
   for (let match = parameter.exec(unfolded); match !== null; match = parameter.exec(unfolded)) {
     const [, name = '', given = ''] = match
-    const unquoted = given.startsWith('"') ? given.slice(1).replace(/"$/, '').replace(/\\(.)/g, '$1') : given
+    const unquoted = given.startsWith('"')
+      ? unescaped(given.slice(1, given.length > 1 && given.endsWith('"') ? -1 : undefined))
+      : given
     // Most have neither pieces nor a charset; of two of a name the first holds.
     if (!name.includes('*')) {
       const key = name.toLowerCase()
