@@ -54,7 +54,7 @@ const withReason =
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
-const replyLine = /(?:^|[\s:>(#;,])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
+const replyLine = /(?:^|[\s:>(#;,'"])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
@@ -258,19 +258,73 @@ const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.
 /** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
 function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
   const fronts = wordsInFront(lines, found)
+  const mentions = found.length > 1 ? mentionsOf(lines, found) : []
   return found.map(({ address, line, at }, index) => {
     const [before, next] = [found[index - 1], found[index + 1]]
     const isShared = before?.line === line || next?.line === line
-    const text = fronts?.[index]
-    if (text !== undefined) return { address, isShared, text }
-    if (next?.line === line) return { address, isShared, text: (lines[line] ?? '').slice(at, Math.max(at, next.at)) }
-    const end = Math.max(next?.line ?? lines.length, line + 1)
-    if (isShared) return { address, isShared, text: [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n') }
-    // In a transcript the recipient stands behind the dialogue that failed.
-    let start = line
-    while (transcriptLine.test(lines[start - 1] ?? '')) start--
-    return { address, isShared, text: lines.slice(start, end).join('\n') }
+    const front = fronts?.[index]
+    if (front !== undefined) return { address, isShared, text: front }
+    const ends = [next?.line, mentions[index]?.[0]?.endLine].filter((end) => end !== undefined)
+    const text = behind(lines, { line, at, isShared, next, end: Math.max(Math.min(lines.length, ...ends), line + 1) })
+    if (replyLine.test(text)) return { address, isShared, text }
+    // Many list all of them first, and tell behind what became of each.
+    const told = mentions[index]?.map((mention) => textOf(lines, mention)).find((each) => replyLine.test(each))
+    return told === undefined ? { address, isShared, text } : { address, isShared: false, text: told }
   })
+}
+
+type Place = Omit<Found, 'address'> & {
+  readonly isShared: boolean
+  readonly next: Found | undefined
+  /** Line behind the last. */
+  readonly end: number
+}
+
+/** What stands behind a recipient. */
+function behind(lines: readonly string[], { line, at, isShared, next, end }: Place): string {
+  if (next?.line === line) return (lines[line] ?? '').slice(at, Math.max(at, next.at))
+  if (isShared) return [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n')
+  // In a transcript the recipient stands behind the dialogue that failed.
+  let start = line
+  while (transcriptLine.test(lines[start - 1] ?? '')) start--
+  return lines.slice(start, end).join('\n')
+}
+
+/** A place where a recipient is named, up to where another one is. */
+type Mention = { readonly line: number; readonly at: number; readonly endLine: number; readonly endAt: number }
+/** Of all recipients together, and of one. */
+const placesMax = 5_000
+const mentionsMax = 5
+/** A reply is short, and stands near its recipient. */
+const mentionLinesMax = 8
+
+/** Of each of several recipients such places, in the order of the text. */
+function mentionsOf(lines: readonly string[], found: readonly Found[]): readonly (readonly Mention[])[] {
+  const known = new Map(found.map(({ address }, index) => [address.toLowerCase(), index]))
+  const places: { readonly of: number; readonly line: number; readonly at: number }[] = []
+  for (let line = 0; line < lines.length && places.length < placesMax; line++) {
+    const text = lines[line] ?? ''
+    if (!text.includes('@')) continue
+    for (const { 0: address, index: at } of text.matchAll(anyAddress)) {
+      const of = known.get(bareAddress(address).toLowerCase())
+      if (of !== undefined && places.at(-1)?.of !== of) places.push({ of, line, at })
+    }
+  }
+  const mentions = found.map((): Mention[] => [])
+  for (const [index, { of, line, at }] of places.entries()) {
+    const { line: endLine, at: endAt } = places[index + 1] ?? { line: lines.length, at: 0 }
+    const ofOne = mentions[of]
+    if (ofOne !== undefined && ofOne.length < mentionsMax) ofOne.push({ line, at, endLine, endAt })
+  }
+  return mentions
+}
+
+function textOf(lines: readonly string[], { line, at, endLine, endAt }: Mention): string {
+  const first = lines[line] ?? ''
+  if (endLine === line) return first.slice(at, endAt)
+  const end = Math.min(endLine, line + mentionLinesMax)
+  const last = end === endLine ? (lines[end]?.slice(0, endAt) ?? '') : ''
+  return [first.slice(at), ...lines.slice(line + 1, end), last].join('\n').slice(0, lineMax)
 }
 
 /** What stands in front of each in its paragraph, where all of that says what is wrong, and nothing behind the last does; null: not so. */
