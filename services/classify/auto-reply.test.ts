@@ -109,3 +109,81 @@ describe('challenges', () => {
     assert.deepEqual([kind, variant], ['auto-reply', 'other'])
   })
 })
+
+/** What Outlook and others put in front of the subject, in the languages of their users. */
+const automatic = [
+  'رد تلقائي',
+  'Автоматичен отговор',
+  'Resposta automàtica',
+  'Automatická odpověď',
+  'Automatisk svar',
+  'Automatische Antwort',
+  'Αυτόματη απάντηση',
+  'Respuesta automática',
+  'Automaatvastus',
+  'Erantzun automatikoa',
+  'پاسخ خودکار',
+  'Automaattinen vastaus',
+  'Réponse automatique',
+  'Resposta automática',
+  'תשובה אוטומטית',
+  'מענה אוטומטי',
+  'स्वचालित उत्तर',
+  'Automatski odgovor',
+  'Automatikus válasz',
+  'Balasan otomatis',
+  'Sjálfvirkt svar',
+  'Risposta automatica',
+  '自動応答',
+  '自動返信',
+  'Автоматты жауап',
+  '자동 회신',
+  'Automatinis atsakymas',
+  'Automātiska atbilde',
+  'Balasan automatik',
+  'Automatisch antwoord',
+  'Automatyczna odpowiedź',
+  'Răspuns automat',
+  'Автоматический ответ',
+  'Автоответ',
+  'Automatická odpoveď',
+  'Samodejni odgovor',
+  'Përgjigje automatike',
+  'Аутоматски одговор',
+  'Automatiskt svar',
+  'Autosvar',
+  'การตอบกลับอัตโนมัติ',
+  'Otomatik yanıt',
+  'Otomatik cevap',
+  'Автоматична відповідь',
+  'Trả lời tự động',
+  '自动答复',
+  '自动回复',
+  '自動回覆',
+  'Автоматски одговор',
+  'Avtomatik cavab',
+  'ავტომატური პასუხი',
+  'Ավտոմատ պատասխան',
+  'Ateb awtomatig',
+  'Freagra uathoibríoch',
+  'Outomatiese antwoord',
+  'Jibu otomatiki',
+  'Аўтаматычны адказ',
+  'Automatesch Äntwert',
+  'خودکار جواب',
+  'স্বয়ংক্রিয় উত্তর',
+  'தானியங்கு பதில்',
+  'స్వయంచాలక ప్రత్యుత్తరం',
+  'Автомат хариу',
+  'Avtomatik javob',
+]
+
+describe('the subject of an automatic reply', () => {
+  for (const words of automatic) {
+    it(words, () => {
+      const subject = `=?utf-8?B?${Buffer.from(`${words}: News`).toString('base64')}?=`
+      const message = `From: ann@x.example\r\nTo: news@corp.example\r\nSubject: ${subject}\r\n\r\n...\r\n`
+      assert.equal(classify(Buffer.from(message)).kind, 'auto-reply')
+    })
+  }
+})

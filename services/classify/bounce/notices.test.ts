@@ -191,3 +191,87 @@ describe('several recipients', () => {
     })
   }
 })
+
+/** What Outlook, Exchange and others put in front of the subject, in the languages of their users. */
+const undeliverable = [
+  'تعذر التسليم',
+  'Не може да бъде доставено',
+  'No es pot lliurar',
+  'Nedoručitelné',
+  'Kan ikke leveres',
+  'Unzustellbar',
+  'Δεν ήταν δυνατή η παράδοση',
+  'No se puede entregar',
+  'Pole kohale toimetatud',
+  'Ezin da entregatu',
+  'Toimitus epäonnistui',
+  'Toimittamaton',
+  'Non remis',
+  'Non distribuable',
+  'Non se pode entregar',
+  'לא ניתן למסירה',
+  'सुपुर्द नहीं किया जा सका',
+  'Nije moguće isporučiti',
+  'Kézbesíthetetlen',
+  'Tidak dapat dikirim',
+  'Non recapitabile',
+  '配信不能',
+  '配信できませんでした',
+  'Жеткізілмеді',
+  '배달되지 않음',
+  '배달할 수 없음',
+  'Nepristatyta',
+  'Nepiegādājams',
+  'Tidak dapat dihantar',
+  'Onbestelbaar',
+  'Niedostarczalne',
+  'Não entregue',
+  'Não é possível entregar',
+  'Nelivrabil',
+  'Недоставленное',
+  'Не удается доставить',
+  'Nedoručiteľné',
+  'Ni mogoče dostaviti',
+  'Nije isporučeno',
+  'Неиспоручиво',
+  'Kan inte levereras',
+  'Olevererbart',
+  'ไม่สามารถส่งได้',
+  'Teslim edilemedi',
+  'Не вдалося доставити',
+  'Không thể gửi',
+  '无法送达',
+  '未送达',
+  '無法傳遞',
+  '傳遞失敗',
+]
+
+describe('the subject of a bounce', () => {
+  for (const words of undeliverable) {
+    it(words, () => {
+      const body = 'bob@dest.example\n...\n'
+      const { kind, recipients } = classify(mail({ from: 'Mail <mta@x.example>', subject: `${words}: News`, body }), {
+        reversePath: '',
+        forwardPaths: [],
+      })
+      assert.equal(kind, 'bounce')
+      assert.deepEqual(
+        recipients.map(({ address }) => address),
+        ['bob@dest.example'],
+      )
+    })
+  }
+
+  it('need not be known where the text quotes a reply, or Exchange wrote it', () => {
+    const body = "bob@dest.example\n... '550 5.1.10 RESOLVER.ADR.RecipientNotFound; ...'\n"
+    const nobody = { reversePath: '', forwardPaths: [] }
+    assert.equal(classify(mail({ from: 'Mail <mta@x.example>', subject: 'Xyzzy', body }), nobody).kind, 'bounce')
+    const exchange = '<MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@corp.example>'
+    assert.equal(
+      classify(mail({ from: exchange, subject: 'Xyzzy', body: 'bob@dest.example\n...\n' }), nobody).kind,
+      'bounce',
+    )
+    // A person who asks about one quotes it, too.
+    assert.equal(classify(mail({ from: 'Ann <ann@x.example>', subject: 'Xyzzy', body })).kind, 'unknown')
+  })
+})

@@ -11,7 +11,7 @@ import { unwrapped, wordsOf } from '../words.ts'
 import { isStatusPart } from './bounce.ts'
 
 const daemonPattern =
-  /mail(?:er)?[- ]?daemon|content-?filter\b|spam ?firewall|scanmail|group-?shield|post_?master|mail ?server\b|listserv|mail-?sweeper|mailscanner|mail-?marshal|uucp|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
+  /mail(?:er)?[- ]?daemon|microsoftexchange[\da-f]{32}@|content-?filter\b|spam ?firewall|scanmail|group-?shield|post_?master|mail ?server\b|listserv|mail-?sweeper|mailscanner|mail-?marshal|uucp|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
 const subjectPattern = wordsOf('bounceSubject')
 const noticePattern = wordsOf('bounceText')
 
@@ -46,6 +46,9 @@ const listRefusalPattern =
 const technicalPattern =
   /(?:^|[\s:<(])[45]\d\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}|[<\p{L}][^\n]{0,200}(?:user|mailbox|recipient|address|host|domain|relay|spam|denied|rejected|unknown|quota|メール|アドレス|エラー|存在))|\b[45]\.\d{1,3}\.\d{1,3}\b|mailer-daemon|remote (?:host|server) said|smtp|\brcpt to:\s{0,20}<?[^\s@]{1,64}@|(?:following|these) (?:recipient|user|address|mailbox)[^\n]{0,60}:|not a member of (?:this|the) mailing list|delivered to:?[^\S\n]{0,20}\r?\n[^\S\n]{0,20}<?[^\s@]{1,64}@\S|\S@[\w.-]{1,255}[^\n\w][^\n]{0,80}(?:user unknown|unknown user|no such user|mailbox full|does not exist)/iu
 
+/** A reply with its enhanced code (RFC 2034). */
+const enhancedReply = /(?:^|[\s'"<(:])([45]\d\d[ -][45]\.\d{1,3}\.\d{1,3})\b(?!\.)/
+
 /** What some systems put behind the subject of the message that they answer. */
 const undeliveredPattern =
   /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
@@ -70,7 +73,7 @@ export function bounceByWords(sources: Sources): Evidence | null {
   // Of a mailer daemon nobody has to know the language: what it returns, or an address, tells enough.
   const isMailerDaemon =
     nullPath &&
-    /^mailer-?daemon\b/i.test(findAddress(sources.header('from'))) &&
+    /^(?:mailer-?daemon|microsoftexchange[\da-f]{32})\b/i.test(findAddress(sources.header('from'))) &&
     (sources.returned() !== null || findAddress(notice) !== '')
   if (isDaemon && (saysSubject || saysText || isMailerDaemon)) return sources.field('kind', 'field:from-daemon', 'from')
   if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
@@ -83,6 +86,9 @@ export function bounceByWords(sources: Sources): Evidence | null {
   if (saysText && sources.returned() !== null && !sources.has('in-reply-to')) {
     return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
   }
+  // In no language that is known here, but what a mail system was answered is in the words of another.
+  const reply = nullPath && !sources.has('in-reply-to') ? enhancedReply.exec(notice)?.[1] : undefined
+  if (reply !== undefined && findAddress(notice) !== '') return sources.find('kind', 'text:notice', reply)
   return null
 }
 
