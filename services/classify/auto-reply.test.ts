@@ -187,3 +187,108 @@ describe('the subject of an automatic reply', () => {
     })
   }
 })
+
+/** What people write over what tells that they are away. */
+const away = [
+  'Abwesenheitsnotiz',
+  'Abwesenheit',
+  'Absence du bureau',
+  'Absent du bureau',
+  "Message d'absence",
+  'Fuera de la oficina',
+  'Ausente',
+  'Fuori ufficio',
+  'Fuori sede',
+  "Assente dall'ufficio",
+  'Afwezigheidsbericht',
+  'Niet aanwezig',
+  'Afwezig',
+  'Frånvaromeddelande',
+  'Frånvaro',
+  'Fraværsmelding',
+  'Ikke på kontoret',
+  'Poissaoloilmoitus',
+  'Poissa',
+  'Nieobecność w biurze',
+  'Nieobecność',
+  'Poza biurem',
+  'Mimo kancelář',
+  'Nepřítomnost',
+  'Házon kívül',
+  'Szabadság',
+  'Plecat din birou',
+  'Absent din birou',
+  'В отпуске',
+  'Отсутствую на рабочем месте',
+  'Отсутствует',
+  'Поза офісом',
+  'Εκτός γραφείου',
+  'Απουσία',
+  'Ofis dışında',
+  'İzinliyim',
+  '不在通知',
+  '不在のお知らせ',
+  '休暇のお知らせ',
+  '外出中',
+  '休假通知',
+  '不在办公室',
+  '부재중',
+  '휴가',
+  'Out of Office',
+  'OOO',
+  'On leave',
+  'On holiday',
+  'Annual leave',
+  'Maternity leave',
+  'Away from office',
+  'Away from my desk',
+  'I am away',
+  'Vacation',
+  'Gone fishing',
+  'Urlaub',
+  'Bin im Urlaub',
+  'Congés',
+  'En congé',
+  'Vacances',
+  'Vacaciones',
+  'Férias',
+  'Ausência temporária',
+  'Ferie',
+  'In ferie',
+  'Vakantie',
+  'Semester',
+  'Föräldraledig',
+  'Ferieavvikling',
+  'Loma',
+  'Kesäloma',
+  'Urlop',
+  'Dovolená',
+  'Godišnji odmor',
+  'Dopust',
+  'Concediu',
+  'Отпуск',
+  'Відпустка',
+  'Отпуска',
+  'Άδεια',
+  'İzin',
+  '休暇',
+  'Nghỉ phép',
+  'Cuti',
+  'ลาพักร้อน',
+]
+
+describe('the subject of an absence, from a null reverse-path', () => {
+  const tell = (subject: string, more: string): string => {
+    const encoded = `=?utf-8?B?${Buffer.from(subject).toString('base64')}?=`
+    const message = `From: ann@x.example\r\nTo: news@corp.example\r\n${more}Subject: ${encoded}\r\n\r\n...\r\n`
+    const { kind, variant } = classify(Buffer.from(message))
+    return `${kind} ${variant}`
+  }
+  for (const words of away) {
+    it(words, () => assert.equal(tell(`${words}: News`, 'Return-Path: <>\r\n'), 'auto-reply out-of-office'))
+  }
+
+  it('is none where a shop sells holidays', () => {
+    for (const words of ['Vacances', 'Férias', 'Urlop', '休暇']) assert.equal(tell(`${words}: -50 %`, ''), 'unknown ')
+  })
+})

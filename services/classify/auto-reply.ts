@@ -20,6 +20,8 @@ const subjectPattern = new RegExp(
 )
 /** What a responder thanks for: a person would quote what he answers. Words of a null reverse-path or of `Precedence: bulk` only. */
 const courtesyPattern = wordsOf('courtesySubject')
+/** Where somebody is, in a word that an offer may begin with, too: of the same. */
+const holidayPattern = wordsOf('holidaySubject')
 const ticketPattern =
   /\b(?:ticket|case|request|anfrage|demande)\b[^\n]{0,40}(?:#|\bid\b|received|created|opened|erhalten|reçu)|\bticket (?:cread|creat|criad|cré[ée]|erstellt|angelegt|aangemaakt|skapat|oprettet|opprettet|utworzon)\p{L}*|(?:№|\bn[°º]|\b(?:ticket|case|anfrage|vorgang)s?-?(?:nummer|nr\.?|number|no\.?)) ?:? ?#?\d{3,}|\[[^\]\n]{0,60}#?[A-Z]*-?\d{4,}\]|\b(?:INC|RITM|REQ)\d{5,}/iu
 /** What nobody but a challenge says. */
@@ -42,7 +44,11 @@ function isCourtesy(sources: Sources): boolean {
     sources.envelope?.reversePath === '' ||
     sources.header('return-path') === '<>' ||
     /^(?:bulk|junk)$/i.test(sources.header('precedence'))
-  return isFromMachine && !sources.has('list-id') && courtesyPattern.test(sources.subject())
+  return (
+    isFromMachine &&
+    !sources.has('list-id') &&
+    (courtesyPattern.test(sources.subject()) || holidayPattern.test(sources.subject()))
+  )
 }
 
 export function readAutoReply(sources: Sources): AutoReply | null {
@@ -102,7 +108,9 @@ export function readAutoReply(sources: Sources): AutoReply | null {
         ? 'moved'
         : ticketPattern.test(words) || evidence.rule === acknowledgement
           ? 'ticket'
-          : subjectPattern.test(sources.subject()) || absencePattern.test(words)
+          : subjectPattern.test(sources.subject()) ||
+              holidayPattern.test(sources.subject()) ||
+              absencePattern.test(words)
             ? 'out-of-office'
             : 'other'
   return { variant, evidence }

@@ -227,9 +227,12 @@ function remembered(known: Map<string, string>, name: string, read: () => string
   return text
 }
 
-/** What looks like a space, a hyphen or nothing, and marks that follow their letter, as macOS and windows-1258 write them. */
+/**
+ * What looks like a space, a hyphen or nothing, a capital without a small letter, and marks that follow their letter, as macOS and
+ * windows-1258 write them.
+ */
 const odd =
-  /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u2000-\u200b\u2010\u2011\u202f\u205f\u2060\u3000\u3099\u309a\ufeff\xa0\xad]/
+  /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u2000-\u200b\u2010\u2011\u202f\u205f\u2060\u3000\u3099\u309a\ufeff\u0130\xa0\xad]/
 /** As the words of rules are written: in NFC (Unicode Standard Annex 15), with spaces and hyphens of ASCII. */
 const written = (text: string): string =>
   odd.test(text)
@@ -238,6 +241,7 @@ const written = (text: string): string =>
         .replace(/[\xad\u200b\u2060\ufeff]/g, '')
         .replace(/[\xa0\u2000-\u200a\u202f\u205f\u3000]/g, ' ')
         .replace(/[\u2010\u2011]/g, '-')
+        .replaceAll('\u0130', 'I')
     : text
 
 /** Of "user@example.com <mailto:user@example.com>", as Outlook writes a link into text, and of the like in Markdown, what a person reads. */
