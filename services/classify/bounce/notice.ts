@@ -126,10 +126,15 @@ export function toldOriginal(notice: string): { readonly messageId: string; read
 }
 const originalTextMax = 16 * 1024
 
-/** Behind a line of "-- " a footer speaks of others (RFC 3676, section 4.3); a notice that is nothing but one is read. */
+/**
+ * Behind a line of "-- " a footer speaks of others (RFC 3676, section 4.3), and so it does where HTML or a gateway changed the spaces and
+ * somebody was named before; a notice that is nothing but one is read.
+ */
 function withoutSignature(notice: string): string {
   const at = notice.search(/\n-- \n/)
-  return at > noticeMin ? notice.slice(0, at) : notice
+  if (at > noticeMin) return notice.slice(0, at)
+  const loose = at < 0 ? notice.search(/\n[^\S\n]*--[^\S\n]*\n/) : -1
+  return loose > noticeMin && notice.slice(0, loose).includes('@') ? notice.slice(0, loose) : notice
 }
 const noticeMin = 40
 const linesMax = 2_000

@@ -67,6 +67,8 @@ const clothes: Readonly<Record<string, (sample: Sample) => Sample>> = {
     ...sample,
     body: sample.body.replaceAll(' ', '\u00a0').replaceAll(/(?<=\p{L})-(?=\p{L})(?!\S*@)/gu, '\u2011'),
   }),
+  'with spaces in front of each line': (sample) => ({ ...sample, body: sample.body.replace(/^/gm, '    ') }),
+  'with spaces behind each line': (sample) => ({ ...sample, body: sample.body.replace(/$/gm, '  ') }),
   'with links': ofAddresses((address) => `${address}<mailto:${address}>`),
   'with links of Markdown': ofAddresses((address) => `[${address}](mailto:${address})`),
   'between spaces of no width': ofAddresses((address) => `\u200b${address}\u200b`),
