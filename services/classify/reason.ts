@@ -305,11 +305,14 @@ function closedAddresses(text: string): string {
 
 /** What says nothing of why, though it stands in every refusal of a recipient by Postfix and Cisco's gateways. */
 const idle = /recipient address rejected: (?!access denied|undeliverable|unknown)|- unknown address error (?=\d{3}-)/gi
-/** What mail systems put around a reply in words, no more telling; each with a word that only it has. */
+/**
+ * What mail systems put around a reply in words, no more telling; each with words that only it has, which begin with a letter
+ * that is rare, so that they are looked for fast.
+ */
 const wrappings: readonly (readonly [string, RegExp])[] = [
   ['] said:', /\bhost \S{1,255}\[[\da-f.:]{2,45}\] said:/gi],
   [
-    ' error from remote mail',
+    'SMTP error from remote mail',
     /(?:\bhost \S{1,255} \[[\da-f.:]{2,45}\](?::\d{1,5})?:? )?smtp error from remote mail ?(?:er|server) after [a-z -]{1,40}(?::\s?<[^<>]{0,320}>)?[^:<>]{0,20}:(?: host \S{1,255} \[[\da-f.:]{2,45}\]:)?/gi,
   ],
   [
@@ -318,9 +321,9 @@ const wrappings: readonly (readonly [string, RegExp])[] = [
   ],
   ['ERROR_CODE', /(?:invalid address|error), error_code ?:(?:\d{3})?, error_code ?:/gi],
   ['Failure Reason: ', /intended recipients: \S{1,330} failure reason: /gi],
-  ['server returned was:', /the error that the other server returned was:/gi],
-  [' host said:', /(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
-  ['iving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
+  ['The error that the other server', /the error that the other server returned was:/gi],
+  ['Remote host said:', /(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
+  ['Giving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
   ["I've given up.", /this is a permanent error; i.ve given up\./gi],
 ]
 

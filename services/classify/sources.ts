@@ -246,7 +246,7 @@ const written = (text: string): string =>
 
 /** Of "user@example.com <mailto:user@example.com>", as Outlook writes a link into text, and of the like in Markdown, what a person reads. */
 const withoutLinks = (text: string): string =>
-  text.includes('mailto:')
+  text.includes('<mailto:') || text.includes('(mailto:')
     ? text.replace(
         /[ \t]?[<(]mailto:([^\s<>()?]{3,320})(?:\?[^\s<>()]{0,1000})?[>)]/gi,
         (link, address: string, at: number) => {

@@ -131,7 +131,7 @@ const originalTextMax = 16 * 1024
  * somebody was named before; a notice that is nothing but one is read.
  */
 function withoutSignature(notice: string): string {
-  const at = notice.search(/\n-- \n/)
+  const at = notice.indexOf('\n-- \n')
   if (at > noticeMin) return notice.slice(0, at)
   const loose = at < 0 ? notice.search(/\n[^\S\n]*--[^\S\n]*\n/) : -1
   return loose > noticeMin && notice.slice(0, loose).includes('@') ? notice.slice(0, loose) : notice
@@ -271,7 +271,7 @@ function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[
     if (front !== undefined) return { address, isShared, text: front }
     const ends = [next?.line, mentions[index]?.[0]?.endLine].filter((end) => end !== undefined)
     const text = behind(lines, { line, at, isShared, next, end: Math.max(Math.min(lines.length, ...ends), line + 1) })
-    if (replyLine.test(text)) return { address, isShared, text }
+    if (mentions.length === 0 || replyLine.test(text)) return { address, isShared, text }
     // Many list all of them first, and tell behind what became of each.
     const told = mentions[index]?.map((mention) => textOf(lines, mention)).find((each) => replyLine.test(each))
     return told === undefined ? { address, isShared, text } : { address, isShared: false, text: told }
