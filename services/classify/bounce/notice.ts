@@ -16,11 +16,9 @@ export type NoticeRecipient = {
   readonly section: string
 }
 
-/** Where the notice ends and the returned message starts. */
-const separators = [
-  /^[-_=*\s>]*(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|(?:the )?headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))/i,
-  /^[-_=*\s>]*(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,8}(?:元の|送信した|送られた|オリジナル).{0,8}(?:メール|メッセージ)|(?:元の|オリジナル)(?:メール|メッセージ)|原文)/i,
-]
+/** Where the notice ends and the returned message starts: in English, and in other languages. */
+const separator =
+  /^[-_=*\s>]*(?:(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|(?:the )?headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))|(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,8}(?:元の|送信した|送られた|オリジナル).{0,8}(?:メール|メッセージ)|(?:元の|オリジナル)(?:メール|メッセージ)|原文))/i
 
 const headerLine =
   /^(?:[>|] ?)?(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s?\S/i
@@ -29,18 +27,20 @@ export type Notice = { readonly text: string; readonly returned: string }
 
 /** Splits the text of a bounce into the notice and what was returned with it. */
 export function splitNotice(text: string): Notice {
-  const lines = text.replaceAll('\r\n', '\n').split('\n')
-  for (let index = 0; index < lines.length; index++) {
-    const line = lines[index] ?? ''
+  const normal = text.replaceAll('\r\n', '\n')
+  const lines = normal.split('\n')
+  let at = 0
+  for (const [index, line] of lines.entries()) {
     const starts =
-      (index > 0 && separators.some((separator) => separator.test(line))) ||
+      (index > 0 && separator.test(line)) ||
       (headerLine.test(line) &&
         lines
           .slice(index + 1, index + 6)
           .filter((next) => /^(?:[>|] ?)?(?:[A-Za-z][A-Za-z-]*:\s?\S|[ \t]+\S)/.test(next)).length >= 3)
-    if (starts) return { text: lines.slice(0, index).join('\n'), returned: lines.slice(index).join('\n') }
+    if (starts) return { text: normal.slice(0, Math.max(0, at - 1)), returned: normal.slice(at) }
+    at += line.length + 1
   }
-  return { text: lines.join('\n'), returned: '' }
+  return { text: normal, returned: '' }
 }
 
 /** Of all of these, an address's local part has 64 characters at most (RFC 5321 section 4.5.3.1.1): that keeps a hostile line cheap. */
