@@ -4,7 +4,7 @@
 import type { Evidence } from '#schemas/types.ts'
 import type { Sources } from './sources.ts'
 import { forwardPrefix, isReply, replyPrefix } from './subject.ts'
-import { anyWord, unwrapped, wordsOf } from './words.ts'
+import { anyWord, withoutLineEnds, wordsOf } from './words.ts'
 
 /** The rule of those that only their words give away. */
 export const acknowledgement = 'text:acknowledgement'
@@ -89,7 +89,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'field:x-auto-response-suppress', 'x-auto-response-suppress')
     }
   }
-  const words = `${sources.subject()}\n\n${unwrapped(sources.notice().text.slice(0, 4_000))}`
+  const words = `${sources.subject()}\n\n${withoutLineEnds(sources.notice().text.slice(0, 4_000))}`
   const challenge = challengeWords.exec(words)?.[0]
   if (evidence === null && challenge !== undefined) evidence = sources.find('kind', 'text:challenge', challenge)
   if (evidence === null && !sources.has('list-id')) {

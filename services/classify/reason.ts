@@ -8,6 +8,7 @@
  * tells whom the words are about: at MAIL the sender, at RCPT the recipient, after the data the message.
  */
 import type { Command } from './bounce/command.ts'
+import { replyLine } from './bounce/notice.ts'
 import { LiteralIndex } from './literals.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
@@ -248,7 +249,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
     const whole = closed(each)
     const candidates = textIndex.candidates(each)
     // What the remote side answered says more than what is put around it.
-    const at = replyStart.exec(each)?.index ?? 0
+    const at = replyLine.exec(each)?.index ?? 0
     for (const text of at === 0 ? [whole] : [whole.slice(at), whole])
       for (const rule of candidates) {
         const match = applies(rule) ? rule.pattern.exec(text) : null
@@ -309,7 +310,7 @@ const idle = /recipient address rejected: (?!access denied|undeliverable|unknown
  * What mail systems put around a reply in words, no more telling; each with words that only it has, which begin with a letter
  * that is rare, so that they are looked for fast.
  */
-const wrappings: readonly (readonly [string, RegExp])[] = [
+const wrappings: readonly (readonly [word: string, pattern: RegExp, reply?: string])[] = [
   ['] said:', /\bhost \S{1,255}\[[\da-f.:]{2,45}\] said:/gi],
   [
     'SMTP error from remote mail',
@@ -325,12 +326,13 @@ const wrappings: readonly (readonly [string, RegExp])[] = [
   ['Remote host said:', /(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
   ['Giving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
   ["I've given up.", /this is a permanent error; i.ve given up\./gi],
+  // Stalwart takes the reply apart: the code in words, the enhanced one in parentheses, the text in quotes.
+  [
+    "' rejected command '",
+    /\(?host '[^']{1,255}' rejected command '[^']{0,400}' with code ([45]\d\d) \(([45]\.\d{1,3}\.\d{1,3})\) '/g,
+    ': $1 $2 ',
+  ],
 ]
-
-const replyStart = /(?:^|[\s:>(#;,'"])[45]\d\d[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
-/** As Stalwart takes a reply apart: the code in words, the enhanced one in parentheses, the text in quotes. */
-const takenApart =
-  /\(?host '[^']{1,255}' rejected command '[^']{0,400}' with code ([45]\d\d) \(([45]\.\d{1,3}\.\d{1,3})\) '/g
 
 /** In one line. */
 const plain = (text: string): string =>
@@ -339,8 +341,8 @@ const plain = (text: string): string =>
 /** In one line, without what is put around a reply. */
 function plainWords(words: string): string {
   let line = plain(words)
-  for (const [word, wrapping] of wrappings) if (line.includes(word)) line = line.replace(wrapping, ': ')
-  return line.includes("' rejected command '") ? line.replace(takenApart, ': $1 $2 ') : line
+  for (const [word, pattern, reply = ': '] of wrappings) if (line.includes(word)) line = line.replace(pattern, reply)
+  return line
 }
 
 /** The lines of a reply (RFC 5321, section 4.2.1) each begin with its code, in the middle of a sentence: it is told once. */

@@ -52,7 +52,7 @@ export const anyWord = (purpose: Purpose): string =>
   marksOptional(Object.values<string[]>(words[purpose]).flat().join('|'))
 
 /** The text with each paragraph in one line, and one space where there were several: a sentence goes on behind the end of a line. */
-export const unwrapped = (text: string): string =>
+export const withoutLineEnds = (text: string): string =>
   text.replace(/[^\S\n]+/g, ' ').replace(/ ?(?<!\n) ?\n(?! ?\n) ?/g, ' ')
 
 /** Whether a text holds any of the words, in any language. */

@@ -188,7 +188,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     delayed,
     notice: notice.text,
     subject: sources.subject(),
-    reporter,
+    host: answeredBy(notice.text) ?? reporter,
     textMax: Math.floor(reasonTextMax / Math.max(1, drafts.length)),
   }
   let last: { readonly draft: Draft; readonly judged: Judged } | null = null
@@ -256,7 +256,8 @@ type Said = {
   readonly delayed: () => boolean
   readonly notice: string
   readonly subject: string
-  readonly reporter: string
+  /** Who refused, where no Remote-MTA says so; empty: unknown. */
+  readonly host: string
   readonly textMax: number
 }
 
@@ -279,8 +280,16 @@ const generatingServer = /generating server: \S{1,255}/i
 /** As Gmail says that a reply is not its own, and whose it is. */
 const otherServer = /the (?:error|response) (?:that the other server returned|from the (?:remote|other) server) was/i
 const otherHost = /\bby ([\w-][\w.-]{1,250}\w)\.? \[[\da-f.:]{2,45}\]/i
+/** Of a notice so far: it says that at the front. */
+const answeredTextMax = 4_000
 
-function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Said, options: BounceOptions): Judged {
+/** The host whose reply the notice quotes, empty where it does not name it; null: it does not say that it quotes one. */
+function answeredBy(notice: string): string | null {
+  const text = notice.slice(0, answeredTextMax)
+  return otherServer.test(text) ? (otherHost.exec(text)?.[1] ?? '') : null
+}
+
+function judge(draft: Draft, { delayed, notice, subject, host, textMax }: Said, options: BounceOptions): Judged {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
   const reply =
@@ -305,7 +314,7 @@ function judge(draft: Draft, { delayed, notice, subject, reporter, textMax }: Sa
     command:
       commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
       commandOf(draft.section),
-    host: draft.remoteMta || (otherServer.test(notice) ? (otherHost.exec(notice)?.[1] ?? '') : reporter),
+    host: draft.remoteMta || host,
     category: draft.category,
     texts: [draft.diagnostic, draft.notice, notice].map((text) => {
       const own = text.slice(0, textMax)

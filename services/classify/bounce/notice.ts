@@ -54,7 +54,8 @@ const withReason =
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
-const replyLine = /(?:^|[\s:>(#;,'"])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
+/** Where a text quotes a reply. */
+export const replyLine = /(?:^|[\s:>(#;,'"])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi

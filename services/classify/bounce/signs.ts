@@ -7,7 +7,7 @@ import type { Evidence } from '#schemas/types.ts'
 import { isDispositionPart, isRefusal } from '../report.ts'
 import type { Sources } from '../sources.ts'
 import { isReply } from '../subject.ts'
-import { unwrapped, wordsOf } from '../words.ts'
+import { withoutLineEnds, wordsOf } from '../words.ts'
 import { isStatusPart } from './bounce.ts'
 
 const daemonPattern =
@@ -69,7 +69,7 @@ export function bounceByWords(sources: Sources): Evidence | null {
   if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
   const saysSubject = subjectPattern.test(sources.subject())
   const notice = sources.notice().text.slice(0, 8_000)
-  const saysText = noticePattern.test(notice) || noticePattern.test(unwrapped(notice))
+  const saysText = noticePattern.test(notice) || noticePattern.test(withoutLineEnds(notice))
   // Of a mailer daemon nobody has to know the language: what it returns, or an address, tells enough.
   const isMailerDaemon =
     nullPath &&
