@@ -268,11 +268,11 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
           : isDoubtful
             ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
             : rule.reason
-        return { reason, ...told }
+        return { reason: ofWhom(command, reason), ...told }
       }
   }
   if (despite !== null && (ofStatus === undefined || /^.\.7\./.test(status))) return despite
-  if (ofStatus !== undefined) return { reason: ofStatus, rule: `status:${status}`, ...without }
+  if (ofStatus !== undefined) return { reason: ofWhom(command, ofStatus), rule: `status:${status}`, ...without }
   if (/^[45]\.7\.\d+$/.test(status)) return { reason: 'securityerror', rule: 'status:x.7', ...without }
   if (/^[45]\.6\.\d+$/.test(status)) return { reason: 'contenterror', rule: 'status:x.6', ...without }
   if (action === 'delayed') return { reason: 'expired', rule: 'action', ...without }
@@ -359,6 +359,13 @@ function unbroken(text: string): string {
   )
 }
 const codeWithin = / (?:<<< )?([45]\d\d)([- ])(?=\S)([45]\.\d{1,3}\.\d{1,3} )?/g
+
+/** Before RCPT no recipient has been named: the address or domain that is unknown, or refused, is the sender's; before MAIL it is the client. */
+function ofWhom(command: Command, reason: Reason): Reason {
+  if (command === 'MAIL' && (ofMailbox.has(reason) || reason === 'hostunknown')) return 'rejected'
+  return (command === 'CONN' || command === 'HELO') && ofMailbox.has(reason) ? 'blocked' : reason
+}
+const ofMailbox: ReadonlySet<Reason> = new Set(['userunknown', 'filtered'])
 
 /**
  * "User unknown" in answer to RCPT, or with the code for it, means what it says. After the data it is what a filter says, and so
