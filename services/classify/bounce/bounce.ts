@@ -10,10 +10,11 @@ import { takenFor } from '../addresses.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
-import { commandOf } from './command.ts'
+import { type Command, commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
 import {
   addressesIn,
+  type NoticeOptions,
   type NoticeRecipient,
   onlyAddress,
   pickDiagnostic,
@@ -126,14 +127,12 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const notice = sources.notice()
   const returned = sources.returned()
   const isStranger = strangers(sources, returned)
-  let fromNotice = readNotice(notice.text, isStranger, reporter)
+  const reading = { isStranger, isSentTo: recipientsOf(sources), domain: reporter }
+  let fromNotice = readNotice(notice.text, reading)
   // Whoever wrote to himself is named all the same.
-  if (fromNotice.length === 0 && fromDsn.length === 0) fromNotice = readNotice(notice.text, isOffice, '')
-  let looked: boolean | null = null
-  const delayed = (): boolean => {
-    looked ??= looksDelayed(sources, notice.text)
-    return looked
-  }
+  if (fromNotice.length === 0 && fromDsn.length === 0)
+    fromNotice = readNotice(notice.text, { ...reading, isStranger: isOffice, domain: '' })
+  const delayed = once(() => looksDelayed(sources, notice.text))
 
   const drafts: Draft[] = []
   for (const recipient of fromDsn) {
@@ -165,7 +164,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         )
       : fromNotice.length > 0
         ? fromNotice
-        : lastResort(sources, options.returnTo, notice.text, isStranger).map((address) => ({ address, ...all }))
+        : lastResort(sources, options.returnTo, reading, all)
     for (const { address, diagnostic, section } of told) {
       drafts.push({
         address,
@@ -186,6 +185,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   }
   const said = {
     delayed,
+    command: once(() => commandOf(notice.text)),
     notice: notice.text,
     subject: sources.subject(),
     host: answeredBy(notice.text) ?? reporter,
@@ -205,6 +205,15 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   })
   const original = originalOf(sources, dsn)
   return { recipients, evidence, reporter, original, variant: variantOf(recipients, delayed) }
+}
+
+/** What is asked for each of many recipients, and the same for all. */
+function once<T>(read: () => T): () => T {
+  let known: { readonly value: T } | null = null
+  return () => {
+    known ??= { value: read() }
+    return known.value
+  }
 }
 
 function originalOf(
@@ -254,6 +263,8 @@ type Draft = {
 /** What the bounce says of all of them, and how much of what it says of each is looked at for a reason, in characters. */
 type Said = {
   readonly delayed: () => boolean
+  /** That the notice speaks of. */
+  readonly command: () => Command
   readonly notice: string
   readonly subject: string
   /** Who refused, where no Remote-MTA says so; empty: unknown. */
@@ -289,7 +300,11 @@ function answeredBy(notice: string): string | null {
   return otherServer.test(text) ? (otherHost.exec(text)?.[1] ?? '') : null
 }
 
-function judge(draft: Draft, { delayed, notice, subject, host, textMax }: Said, options: BounceOptions): Judged {
+function judge(
+  draft: Draft,
+  { delayed, command, notice, subject, host, textMax }: Said,
+  options: BounceOptions,
+): Judged {
   const fromCode = readCodes(draft.diagnostic)
   const fromWords = readCodes(draft.notice)
   const reply =
@@ -313,7 +328,7 @@ function judge(draft: Draft, { delayed, notice, subject, host, textMax }: Said, 
     reply,
     command:
       commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
-      commandOf(draft.section),
+      (draft.section === notice ? command() : commandOf(draft.section)),
     host: draft.remoteMta || host,
     category: draft.category,
     texts: [draft.diagnostic, draft.notice, notice].map((text) => {
@@ -388,6 +403,19 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
   }
 }
 
+/** Whether the returned message's own fields name an address as a recipient. */
+function recipientsOf(sources: Sources): (address: string) => boolean {
+  const sentTo = once(
+    () =>
+      new Set(
+        addressesIn(`${sources.returnedHeader('to')} ${sources.returnedHeader('cc')}`).map((each) =>
+          each.toLowerCase(),
+        ),
+      ),
+  )
+  return (address) => sentTo().has(address.toLowerCase())
+}
+
 /** Addresses of offices, not of recipients. */
 const isOffice = (address: string): boolean =>
   /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address) ||
@@ -408,30 +436,37 @@ function listOf(sources: Sources, notice: string): string {
 
 /**
  * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), a
- * returned message to one person, the only address in the notice, the subject, or the list whose office speaks, is the one whom it did not reach.
+ * returned message to one person, who is mentioned in the notice, the subject, or the list whose office speaks, is the one whom it did not reach.
+ *
+ * @param all what the whole notice says
  */
 function lastResort(
   sources: Sources,
   returnTo: string,
-  notice: string,
-  isStranger: (address: string) => boolean,
-): string[] {
-  if (returnTo !== '') return [returnTo]
+  reading: NoticeOptions,
+  all: Omit<NoticeRecipient, 'address'>,
+): readonly NoticeRecipient[] {
+  const one = (address: string): readonly NoticeRecipient[] => [{ address, ...all }]
+  if (returnTo !== '') return one(returnTo)
   const taken = takenFor(sources.returnedHeader('received'))
-  if (taken !== '') return [taken]
+  if (taken !== '') return one(taken)
   const to = sources.returnedHeader('to')
   const addresses = to
     .split(',')
     .map(findAddress)
     .filter((address) => address !== '')
-  if (addresses.length === 1) return addresses
+  const [first = '', ...more] = addresses
+  if (first !== '' && more.length === 0) return one(first)
+  const { isStranger } = reading
+  const notice = sources.notice().text
+  const mentioned = readNotice(notice, { ...reading, isLast: true })
+  if (mentioned.length > 0) return mentioned
   const only = onlyAddress(notice, isStranger)
-  if (only !== '') {
-    return addresses.length === 0 || addresses.some((one) => one.toLowerCase() === only.toLowerCase()) ? [only] : []
-  }
-  if (addresses.length > 0) return []
+  if (only !== '')
+    return first === '' || addresses.some((each) => each.toLowerCase() === only.toLowerCase()) ? one(only) : []
+  if (first !== '') return []
   const named = findAddress(sources.subject())
-  if (named !== '' && !isStranger(named)) return [named]
+  if (named !== '' && !isStranger(named)) return one(named)
   const list = listOf(sources, notice)
-  return list === '' || isStranger(list) ? [] : [list]
+  return list === '' || isStranger(list) ? [] : one(list)
 }

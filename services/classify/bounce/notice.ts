@@ -8,6 +8,7 @@ import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import { wordsOf } from '../words.ts'
 import { recipientsMax } from './dsn.ts'
 import { anyAddress, lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
+import { isOfContact, isOfRecipient } from './standing.ts'
 
 export type NoticeRecipient = {
   readonly address: string
@@ -97,8 +98,13 @@ export const subjectLine =
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
 /** As a notice names the message that came back, in a line of its own or in a sentence. */
 const messageId =
-  /\bmessage-?id\b["']?\s{0,9}[:=]?\s{0,9}(<[^<>\s@]{1,250}@[^<>\s]{1,250}>|[^\s<>()"',;@]{1,250}@[\w.-]{1,250})/i
-const withoutMessageId = (line: string): string => (line.includes('@') ? line.replace(messageId, ' ') : line)
+  /\bmessage[- ]?id\b["']?\s{0,9}[:=]?\s{0,9}(<[^<>\s@]{1,250}@[^<>\s]{1,250}>|[^\s<>()"',;@]{1,250}@[\w.-]{1,250})/i
+/** What looks like an address and is the name of something else. */
+const otherId =
+  /\b(?:references?|in-reply-to|(?:ticket|case|incident)(?:[- ]?(?:id|number|no\.?|#))?|(?:e?smtp|queue|session|transaction|tracking|message|log)[- ]?(?:id|token|number|no\.?|#))["']?\s{0,9}[:=]\s{0,9}<?[^\s<>()"',;@]{1,250}@[\w.-]{1,250}>?/i
+const link = /\bhttps?:\/\/\S+/gi
+const withoutIds = (line: string): string =>
+  line.includes('@') ? line.replace(messageId, ' ').replace(otherId, ' ').replace(link, ' ') : line
 /** Whether a reply stands in front of the address: it may name whom the recipient forwards to. */
 const isOfReply = (line: string): boolean => (replyLine.exec(line)?.index ?? line.length) < line.indexOf('@')
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
@@ -140,14 +146,21 @@ function withoutSignature(notice: string): string {
 const noticeMin = 40
 const linesMax = 2_000
 
-/**
- * Recipients that the notice names, each with the text that follows it up to the next; `isStranger` tells who never is one.
- * `domain` is where a name without one belongs; empty: nowhere.
- */
+export type NoticeOptions = {
+  /** Who never is a recipient. */
+  readonly isStranger: (address: string) => boolean
+  /** Whether the message that came back names it as its recipient. */
+  readonly isSentTo?: (address: string) => boolean
+  /** Where a name without a domain belongs; empty: nowhere. */
+  readonly domain: string
+  /** Nothing else tells anybody: who is only mentioned is taken, too. */
+  readonly isLast?: boolean
+}
+
+/** Recipients that the notice names, each with the text that follows it up to the next. */
 export function readNotice(
   notice: string,
-  isStranger: (address: string) => boolean,
-  domain: string,
+  { isStranger, isSentTo = () => false, domain, isLast = false }: NoticeOptions,
 ): NoticeRecipient[] {
   const lines = unbroken(
     withoutSignature(notice)
@@ -172,45 +185,38 @@ export function readNotice(
   }
   const summary = summaryLines(lines)
   /** Those on which an address stands. */
-  const mentions = lines.flatMap((line, index) => {
-    const text = withoutMessageId(line)
+  const mentions = lines.flatMap((line, index): Mentioned[] => {
+    const text = withoutIds(line)
     return text.includes('@') ? [{ text, index, isSummary: summary.has(index) }] : []
   })
-  const inEach =
-    (read: (line: string, index: number, isSummary: boolean) => void): (() => void) =>
-    () => {
-      for (const { text, index, isSummary } of mentions) read(text, index, isSummary)
-    }
-  const onLine = (line: string): string | undefined => {
-    // Of a list the first stands for all.
-    const one = withoutPeers(line)
-    return (
-      x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
-    )
+  // Who is to be written to, say, is none: but what quotes a reply says what became of somebody.
+  const meant = mentions.filter(({ text, index }) => replyLine.test(text) || !isOfContact(text, lines[index - 1] ?? ''))
+  const aloneIn = (those: readonly Mentioned[]): Alone[] =>
+    those.flatMap(({ text, index, isSummary }) => {
+      const address = isSummary || isOfOthers(text) ? undefined : onLine(text)
+      return address === undefined ? [] : [{ text, index, address }]
+    })
+  const addAlone = (those: readonly Alone[]): void => {
+    for (const { address, index, text } of those) if (!isOfReply(text)) add(address, index)
+    if (found.length === 0) for (const { address, index } of those) add(address, index)
   }
   /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
-  const forms: readonly (() => void)[] = [
-    () => {
-      const inReply: (readonly [string, number])[] = []
-      for (const { text, index, isSummary } of mentions) {
-        if (isSummary || isOfOthers(text)) continue
-        const address = onLine(text)
-        if (address === undefined) continue
-        if (isOfReply(text)) inReply.push([address, index])
-        else add(address, index)
-      }
-      if (found.length === 0) for (const [address, index] of inReply) add(address, index)
-    },
-    () => {
+  const forms: readonly ((those: readonly Mentioned[]) => void)[] = [
+    (those) =>
+      addAlone(aloneIn(those).filter(({ text, address }) => isOfRecipient(text.slice(0, text.indexOf(address))))),
+    (those) => {
       const isTowards = toWords.test(notice)
-      for (const { text, index, isSummary } of mentions) {
+      for (const { text, index, isSummary } of those) {
         if (isSummary) continue
         for (const match of text.matchAll(named)) add(match[1], index)
         for (const match of text.matchAll(inSentence)) add(match[1], index)
         if (isTowards) for (const match of text.matchAll(toAddress)) add(match[1], index)
       }
     },
-    inEach((line, index) => add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(line)?.[1], index)),
+    (those) => {
+      for (const { text, index } of those)
+        add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(text)?.[1], index)
+    },
     () => {
       if (domain === '') return
       const introduced = lines.findIndex((line) => introduction.test(line))
@@ -219,24 +225,41 @@ export function readNotice(
         if (name !== undefined) add(`${name}@${domain}`, at)
       }
     },
-    inEach((line, index, isSummary) => {
-      if (isSummary) return
-      // Whose mail was refused is no recipient.
-      const rest = line.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
-      if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
-    }),
-    inEach((line, index) => {
-      for (const address of (toLine.exec(line)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
-    }),
-    inEach((line, index) => {
-      if (expandedLine.test(line)) add(findAddress(line), index)
-    }),
+    (those) => {
+      for (const { text, index, isSummary } of those) {
+        if (isSummary) continue
+        // Whose mail was refused is no recipient.
+        const rest = text.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
+        if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
+      }
+    },
+    (those) => {
+      for (const { text, index } of those)
+        for (const address of (toLine.exec(text)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
+    },
+    (those) => {
+      for (const { text, index } of those) if (expandedLine.test(text)) add(findAddress(text), index)
+    },
   ]
-  for (const form of forms) {
-    if (found.length > 0) break
-    form()
+  const ofMentions = (those: readonly Mentioned[]): void => {
+    const alone = aloneIn(those)
+    // Where others stand apart, or are to be written to, the only one in a sentence is meant.
+    if (alone.length > 0 || meant.length < mentions.length) {
+      const apart = new Set(alone.map(({ index }) => index))
+      const told = meant.filter(({ text, index, isSummary }) => !isSummary && !isOfOthers(text) && !apart.has(index))
+      const addresses = told.flatMap(({ text, index }) => addressesIn(text).map((address) => ({ address, index })))
+      const [first] = addresses
+      const isOne = addresses.every(({ address }) => address.toLowerCase() === first?.address.toLowerCase())
+      if (first !== undefined && isOne) add(first.address, first.index)
+    }
+    if (found.length === 0) addAlone(alone)
   }
-  const sections = sectionsOf(lines, found)
+  for (const those of isLast ? [meant, mentions] : [meant])
+    for (const form of isLast ? [...forms, ofMentions] : forms) {
+      if (found.length > 0) break
+      form(those)
+    }
+  const sections = sectionsOf(lines, withoutBystanders(lines, found, isSentTo))
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: string | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
@@ -253,10 +276,50 @@ export function readNotice(
   })
 }
 
+/** The address that stands alone on a line, or at its front with what became of it; undefined: none does. */
+function onLine(line: string): string | undefined {
+  // Of a list the first stands for all.
+  const one = withoutPeers(line)
+  return (
+    x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
+  )
+}
+
+/** A line on which an address stands. */
+type Mentioned = { readonly text: string; readonly index: number; readonly isSummary: boolean }
+type Alone = { readonly text: string; readonly index: number; readonly address: string }
+
 /** A recipient, its line, and where it stands in that. */
 type Found = { readonly address: string; readonly line: number; readonly at: number }
 /** What the notice says of one; `isShared`: its line names others, too. */
 type Section = { readonly address: string; readonly isShared: boolean; readonly text: string }
+
+/**
+ * Without those whom the message was not sent to, where others are named whom it was: who signs a notice stands apart, is named once,
+ * and nothing is told of him.
+ */
+function withoutBystanders(
+  lines: readonly string[],
+  found: readonly Found[],
+  isSentTo: (address: string) => boolean,
+): readonly Found[] {
+  if (found.length < 2) return found
+  const isSent = found.map(({ address }) => isSentTo(address))
+  if (!isSent.includes(true) || !isSent.includes(false)) return found
+  const isListed = (one: Found | undefined, other: Found | undefined): boolean =>
+    one !== undefined &&
+    other !== undefined &&
+    lines.slice(one.line + 1, other.line).every((line) => line.trim() === '' || line.includes('@'))
+  return found.filter((each, index) => {
+    const [before, next] = [found[index - 1], found[index + 1]]
+    if (isSent[index] === true || isListed(before, each) || isListed(each, next)) return true
+    const behind = [
+      (lines[each.line] ?? '').slice(each.at + each.address.length),
+      ...lines.slice(each.line + 1, next?.line),
+    ]
+    return threeWords.test(behind.join('\n')) || lines.filter((line) => line.includes(each.address)).length > 1
+  })
+}
 
 const threeWords = /\S\s+\S+\s+\S/
 const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
@@ -360,13 +423,17 @@ export const addressesIn = (text: string): string[] =>
 export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
   const lines = withoutSignature(notice.slice(0, 16_384)).split('\n')
   const summary = summaryLines(lines)
-  const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line)).map(withoutMessageId)
-  const found = new Map<string, string>()
-  for (const address of addressesIn(words.join('\n'))) {
-    if (!isStranger(address)) found.set(address.toLowerCase(), address)
+  const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line)).map(withoutIds)
+  const ofRecipients = words.filter((line, index) => line.includes('@') && !isOfContact(line, words[index - 1] ?? ''))
+  for (const some of [ofRecipients, words]) {
+    const found = new Map<string, string>()
+    for (const address of addressesIn(some.join('\n'))) {
+      if (!isStranger(address)) found.set(address.toLowerCase(), address)
+    }
+    const [address = ''] = found.values()
+    if (found.size > 0) return found.size === 1 ? address : ''
   }
-  const [address = ''] = found.values()
-  return found.size === 1 ? address : ''
+  return ''
 }
 
 /** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */

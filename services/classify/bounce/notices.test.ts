@@ -4,27 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { mail, type Sample, samples } from '#lib/testing/notices.ts'
 import { spellings } from '#lib/testing/spellings.ts'
 import { classify } from '../classify.ts'
-import samples from '../golden/notices.json' with { type: 'json' }
-
-type Sample = (typeof samples)[number]
-
-function mail({ from, subject, body, returnedTo = '' }: Omit<Sample, 'name' | 'to' | 'reason'>): Buffer {
-  const head = [
-    `From: ${from}`,
-    'To: bounces@news.sender.example',
-    `Subject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=`,
-    'Date: Mon, 2 Nov 2020 10:00:00 +0000',
-    'MIME-Version: 1.0',
-  ]
-  const text = ['Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: 8bit', '', body]
-  const returned = ['From: News <news@sender.example>', `To: ${returnedTo}`, 'Subject: News', '', 'Hello']
-  const parts = ['--b', ...text, '--b', 'Content-Type: message/rfc822', '', ...returned, '--b--', '']
-  const lines =
-    returnedTo === '' ? [...head, ...text] : [...head, 'Content-Type: multipart/mixed; boundary=b', '', ...parts]
-  return Buffer.from(lines.join('\n').replaceAll('\n', '\r\n'))
-}
 
 describe('notices in words', () => {
   for (const sample of samples) {

@@ -1,0 +1,34 @@
+/**
+ * How surely an address is a recipient, by what stands in front of it on its line: mail systems list recipients, and name others, too,
+ * whom to write to or who reports.
+ */
+import { anyWord, expression, wordsOf } from '../words.ts'
+
+const bullet = `^[\\s>*•·\\-–|]*(?:\\d+[.)]\\s*)?`
+/** Nothing but somebody's name. */
+const listed = new RegExp(
+  `${bullet}(?:"[^"]{0,100}"\\s*|(?:\\p{L}[\\p{L}.'’-]{0,30},?[ \\t]+){1,4}(?=[<([]))?[<([{"'“‘]*(?:smtp:|mailto:)?$`,
+  'iu',
+)
+const towards = expression(
+  `(?:\\b(?:to|for|user|mailbox|account)s?(?:\\(e?s\\))?|${anyWord('towards')}|(?:${anyWord('recipient')})[^\\s:：@]{0,20})(?: (?:e-?mail )?address(?:es)?)?[\\s:：=<([{"'“‘]*$`,
+)
+const failure = wordsOf('failure')
+/** From the beginning of a word, where a script has spaces between them: from each letter it would take six times as long. */
+const contact = expression(`(?<![a-z])(?:${anyWord('contact')})`)
+const endsSentence = /[.!?。！？]\s*$/
+const beforeMax = 100
+const hasWords = /\p{L}{2}/u
+
+/** @param before what stands on a line in front of an address: whether that is one, by a list, or by words that say so or what became of it */
+export const isOfRecipient = (before: string): boolean =>
+  listed.test(before) || towards.test(before) || failure.test(before)
+
+/** Whether a line asks to write to the address on it, or names who else is concerned; the line in front may say so. */
+export function isOfContact(line: string, lineBefore: string): boolean {
+  const before = line.slice(0, line.indexOf('@')).replace(/[^\s<>()[\]{}"',;:]*$/, '')
+  const lead = endsSentence.test(lineBefore) ? '' : lineBefore.slice(-beforeMax)
+  // What stands behind one of a list is what became of it.
+  const said = `${lead} ${listed.test(before) ? before : line}`
+  return hasWords.test(said) && contact.test(said)
+}
