@@ -248,9 +248,10 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
     if (each === '') continue
     const whole = closed(each)
     const candidates = textIndex.candidates(each)
-    // What the remote side answered says more than what is put around it.
+    // What the remote side answered says more than what is put around it, and what is said first more than what is added.
     const at = replyLine.exec(each)?.index ?? 0
-    for (const text of at === 0 ? [whole] : [whole.slice(at), whole])
+    const paragraphs = whole.split('\n')
+    for (const text of at === 0 ? paragraphs : [whole.slice(at), ...paragraphs])
       for (const rule of candidates) {
         const match = applies(rule) ? rule.pattern.exec(text) : null
         tried?.(rule.name, match !== null)
@@ -334,11 +335,17 @@ const wrappings: readonly (readonly [word: string, pattern: RegExp, reply?: stri
   ],
 ]
 
-/** In one line. */
-const plain = (text: string): string =>
-  unbroken(text.slice(0, textMax).replace(/[^\S ]\s*| \s+/g, ' ')).replace(idle, ': ')
+/** Between two sentences: what a colon introduces, and what begins with a small letter, goes on with what stands above it. */
+const emptyLine = /(?<![:：][^\S\n]*)\n[^\S\n]*\n\s*(?![\sa-z])/
+/** Each paragraph in one line. */
+function plain(text: string): string {
+  const start = text.slice(0, textMax)
+  const paragraphs = start.includes('\n') ? start.split(emptyLine) : [start]
+  return unbroken(paragraphs.map(inOneLine).join('\n')).replace(idle, ': ')
+}
+const inOneLine = (text: string): string => text.replace(/[^\S ]\s*| \s+/g, ' ')
 
-/** In one line, without what is put around a reply. */
+/** The same without what is put around a reply. */
 function plainWords(words: string): string {
   let line = plain(words)
   for (const [word, pattern, reply = ': '] of wrappings) if (line.includes(word)) line = line.replace(pattern, reply)

@@ -16,8 +16,8 @@ import {
   addressesIn,
   type NoticeOptions,
   type NoticeRecipient,
+  ofAll,
   onlyAddress,
-  pickDiagnostic,
   readCodes,
   readNotice,
   toldOriginal,
@@ -134,14 +134,15 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     fromNotice = readNotice(notice.text, { ...reading, isStranger: isOffice, domain: '' })
   const delayed = once(() => looksDelayed(sources, notice.text))
 
+  const toldOf = (address: string): NoticeRecipient => ({
+    address,
+    ...ofAll(notice.text, address),
+    section: notice.text,
+  })
   const drafts: Draft[] = []
   for (const recipient of fromDsn) {
     const inWords = fromNotice.find((named) => named.address.toLowerCase() === recipient.address.toLowerCase())
-    drafts.push({
-      ...recipient,
-      notice: inWords?.diagnostic ?? (fromDsn.length === 1 ? pickDiagnostic(notice.text) : ''),
-      section: inWords?.section ?? (fromDsn.length === 1 ? notice.text : ''),
-    })
+    drafts.push({ ...recipient, told: inWords ?? (fromDsn.length === 1 ? toldOf(recipient.address) : nothing) })
     if (evidence.length >= evidenceMax) continue
     evidence.push(sources.at('recipient', 'rfc3464:final-recipient', ...recipient.range))
     if (recipient.statusRange !== null) evidence.push(sources.at('status', 'rfc3464:status', ...recipient.statusRange))
@@ -155,17 +156,17 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       .filter((address) => address !== '')
     const first = drafts[0]
     drafts.length = 0
-    const all = { diagnostic: pickDiagnostic(notice.text), section: notice.text }
     const byHeader = failed.length > 0 && !isOutvoted(failed, fromNotice, sources)
     const told = byHeader
       ? failed.map(
           (address) =>
-            fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? { address, ...all },
+            fromNotice.find((known) => known.address.toLowerCase() === address.toLowerCase()) ?? toldOf(address),
         )
       : fromNotice.length > 0
         ? fromNotice
-        : lastResort(sources, options.returnTo, reading, all)
-    for (const { address, diagnostic, section } of told) {
+        : lastResort(sources, options.returnTo, reading, toldOf)
+    for (const each of told) {
+      const { address } = each
       drafts.push({
         address,
         originalAddress: '',
@@ -175,8 +176,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         remoteMta: first?.remoteMta ?? '',
         category: first?.category ?? '',
         diagnosticRange: first?.diagnosticRange ?? null,
-        notice: diagnostic,
-        section,
+        told: each,
       })
       if (evidence.length < evidenceMax) {
         evidence.push(sources.find('recipient', byHeader ? 'field:x-failed-recipients' : 'text:recipient', address))
@@ -246,6 +246,8 @@ function isOutvoted(failed: readonly string[], named: readonly NoticeRecipient[]
   )
 }
 
+const nothing = { diagnostic: '', words: '', section: '' }
+
 type Draft = {
   readonly address: string
   readonly originalAddress: string
@@ -255,9 +257,8 @@ type Draft = {
   readonly remoteMta: string
   readonly category: string
   readonly diagnosticRange: readonly [number, number] | null
-  /** What the notice says of it, and all of its section. */
-  readonly notice: string
-  readonly section: string
+  /** What the notice says of it. */
+  readonly told: Omit<NoticeRecipient, 'address'>
 }
 
 /** What the bounce says of all of them, and how much of what it says of each is looked at for a reason, in characters. */
@@ -280,8 +281,9 @@ const saysTheSame = (one: Draft, other: Draft): boolean =>
   one.diagnostic === other.diagnostic &&
   one.remoteMta === other.remoteMta &&
   one.category === other.category &&
-  one.notice === other.notice &&
-  one.section === other.section
+  one.told.diagnostic === other.told.diagnostic &&
+  one.told.words === other.told.words &&
+  one.told.section === other.told.section
 
 /** What a subject may say of a recipient; of the rest, it may be the subject of the message that came back. */
 const ofSubject: ReadonlySet<string> = new Set(['mailboxfull', 'userunknown', 'hostunknown', 'networkerror', 'expired'])
@@ -306,7 +308,8 @@ function judge(
   options: BounceOptions,
 ): Judged {
   const fromCode = readCodes(draft.diagnostic)
-  const fromWords = readCodes(draft.notice)
+  const { told } = draft
+  const fromWords = readCodes(told.diagnostic)
   const reply =
     fromCode.reply ||
     fromWords.reply ||
@@ -319,7 +322,7 @@ function judge(
   const agrees = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague || said[0] === reply[0])
   const status = agrees ? said : draft.status
   const action = draft.action || (delayed() ? 'delayed' : 'failed')
-  const diagnostic = [draft.diagnostic, draft.diagnostic === draft.notice ? '' : draft.notice]
+  const diagnostic = [draft.diagnostic, draft.diagnostic === told.diagnostic ? '' : told.diagnostic]
     .filter((text) => text !== '')
     .join(' ')
   const diagnosis = {
@@ -327,11 +330,11 @@ function judge(
     status,
     reply,
     command:
-      commandOf(draft.diagnostic === draft.notice ? draft.notice : `${draft.diagnostic}\n${draft.notice}`) ||
-      (draft.section === notice ? command() : commandOf(draft.section)),
+      commandOf(draft.diagnostic === told.diagnostic ? told.diagnostic : `${draft.diagnostic}\n${told.diagnostic}`) ||
+      (told.section === notice ? command() : commandOf(told.section)),
     host: draft.remoteMta || host,
     category: draft.category,
-    texts: [draft.diagnostic, draft.notice, notice].map((text) => {
+    texts: [draft.diagnostic, told.words, notice].map((text) => {
       const own = text.slice(0, textMax)
       return draft.remoteMta === '' ? own : own.replace(generatingServer, '')
     }),
@@ -438,15 +441,15 @@ function listOf(sources: Sources, notice: string): string {
  * The last resort: our return address, the last host that took the message for someone (RFC 5321 section 4.4, `for`), a
  * returned message to one person, who is mentioned in the notice, the subject, or the list whose office speaks, is the one whom it did not reach.
  *
- * @param all what the whole notice says
+ * @param toldOf what the whole notice says of somebody
  */
 function lastResort(
   sources: Sources,
   returnTo: string,
   reading: NoticeOptions,
-  all: Omit<NoticeRecipient, 'address'>,
+  toldOf: (address: string) => NoticeRecipient,
 ): readonly NoticeRecipient[] {
-  const one = (address: string): readonly NoticeRecipient[] => [{ address, ...all }]
+  const one = (address: string): readonly NoticeRecipient[] => [toldOf(address)]
   if (returnTo !== '') return one(returnTo)
   const taken = takenFor(sources.returnedHeader('received'))
   if (taken !== '') return one(taken)

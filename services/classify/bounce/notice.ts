@@ -13,6 +13,8 @@ import { isOfContact, isOfRecipient } from './standing.ts'
 export type NoticeRecipient = {
   readonly address: string
   readonly diagnostic: string
+  /** The same for whoever looks for a reason: where all of the notice speaks for it, the paragraphs that are nearest to it first. */
+  readonly words: string
   /** All that stands between it and the next. */
   readonly section: string
 }
@@ -261,20 +263,47 @@ export function readNotice(
     }
   const sections = sectionsOf(lines, withoutBystanders(lines, found, isSentTo))
   // Of the whole notice it is asked once, however many share it.
-  let ofNotice: string | null = null
+  let ofNotice: Pick<NoticeRecipient, 'diagnostic' | 'words'> | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
   // What was quoted for none of them was quoted for all, but for those of whom something else is said.
   const quotedElsewhere = !owns.some((own) => replyLine.test(own)) && replyLine.test(notice)
-  return sections.map(({ address, isShared, text }, index) => {
-    // Where the section says nothing, all of the notice speaks for it: several recipients may share one reason.
+  // Of the last one so many paragraphs as of the others: what is added below is about none of them.
+  const earlier = sections.slice(0, -1).map(({ text }) => text.trimEnd().split(blankLine).length)
+  const longest = earlier.reduce((most, each) => Math.max(most, each), 1)
+  return sections.map(({ address, isShared, text: all }, index) => {
+    // Where its own words say nothing, all of the notice speaks for it: several recipients may share one reason.
     const own = owns[index] ?? ''
     const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
-    const hasWords = !isOfAll && ((!isShared && threeWords.test(own)) || saysWhy(own))
-    if (hasWords) return { address, diagnostic: pickDiagnostic(text), section: text }
-    ofNotice ??= pickDiagnostic(notice)
-    return { address, diagnostic: ofNotice, section: notice }
+    const isLong = index === earlier.length && !replyLine.test(own)
+    const text = isLong ? all.split(blankLine).slice(0, longest).join('\n\n') : all
+    const told = text.replace(address, '').trim()
+    const hasWords = !isOfAll && ((!isShared && threeWords.test(told)) || saysWhy(told))
+    if (hasWords) {
+      const diagnostic = pickDiagnostic(text)
+      return { address, diagnostic, words: diagnostic, section: text }
+    }
+    ofNotice ??= ofAll(notice, address)
+    return { address, ...ofNotice, section: notice }
   })
 }
+
+/** What the whole notice says of a recipient. */
+export function ofAll(notice: string, address: string): Pick<NoticeRecipient, 'diagnostic' | 'words'> {
+  const diagnostic = pickDiagnostic(notice)
+  if (replyLine.test(diagnostic)) return { diagnostic, words: diagnostic }
+  const paragraphs = notice.slice(0, wordsMax).split(blankLine)
+  const at = Math.max(
+    0,
+    paragraphs.findIndex((paragraph) => paragraph.includes(address)),
+  )
+  const distance = (index: number): number => (index < at ? 2 * (at - index) - 1 : 2 * (index - at))
+  const nearest = paragraphs
+    .map((paragraph, index) => ({ paragraph, distance: distance(index) }))
+    .toSorted((one, other) => one.distance - other.distance)
+  return { diagnostic, words: nearest.map(({ paragraph }) => paragraph.trim()).join('\n\n') }
+}
+/** As much as is looked at for a reason, in characters. */
+const wordsMax = 4_000
 
 /** The address that stands alone on a line, or at its front with what became of it; undefined: none does. */
 function onLine(line: string): string | undefined {
@@ -321,6 +350,7 @@ function withoutBystanders(
   })
 }
 
+const blankLine = /\n[^\S\n]*\n/
 const threeWords = /\S\s+\S+\s+\S/
 const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
 
@@ -444,8 +474,9 @@ export function pickDiagnostic(text: string): string {
   const at = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
   if (at < 0)
     return lines
-      .filter((line) => line !== '')
-      .join(' ')
+      .join('\n')
+      .trim()
+      .replace(/(?<!\n)\n(?!\n)/g, ' ')
       .slice(0, 1_000)
   const picked: string[] = []
   for (const line of lines.slice(at, at + 8)) {
