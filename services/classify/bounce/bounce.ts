@@ -14,10 +14,12 @@ import { type Command, commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
 import {
   addressesIn,
+  type Notice,
   type NoticeOptions,
   type NoticeRecipient,
   ofAll,
   onlyAddress,
+  parseNotice,
   readCodes,
   readNotice,
   toldOriginal,
@@ -128,10 +130,11 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const returned = sources.returned()
   const isStranger = strangers(sources, returned)
   const reading = { isStranger, isSentTo: recipientsOf(sources), domain: reporter }
-  let fromNotice = readNotice(notice.text, reading)
+  const parsed = parseNotice(notice.text)
+  let fromNotice = readNotice(parsed, reading)
   // Whoever wrote to himself is named all the same.
   if (fromNotice.length === 0 && fromDsn.length === 0)
-    fromNotice = readNotice(notice.text, { ...reading, isStranger: isOffice, domain: '' })
+    fromNotice = readNotice(parsed, { ...reading, isStranger: isOffice, domain: '' })
   const delayed = once(() => looksDelayed(sources, notice.text))
 
   const toldOf = (address: string): NoticeRecipient => ({
@@ -164,7 +167,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
         )
       : fromNotice.length > 0
         ? fromNotice
-        : lastResort(sources, options.returnTo, reading, toldOf)
+        : lastResort(sources, options.returnTo, parsed, reading, toldOf)
     for (const each of told) {
       const { address } = each
       drafts.push({
@@ -446,6 +449,7 @@ function listOf(sources: Sources, notice: string): string {
 function lastResort(
   sources: Sources,
   returnTo: string,
+  notice: Notice,
   reading: NoticeOptions,
   toldOf: (address: string) => NoticeRecipient,
 ): readonly NoticeRecipient[] {
@@ -461,15 +465,14 @@ function lastResort(
   const [first = '', ...more] = addresses
   if (first !== '' && more.length === 0) return one(first)
   const { isStranger } = reading
-  const notice = sources.notice().text
   const mentioned = readNotice(notice, { ...reading, isLast: true })
   if (mentioned.length > 0) return mentioned
-  const only = onlyAddress(notice, isStranger)
+  const only = onlyAddress(notice.text, isStranger)
   if (only !== '')
     return first === '' || addresses.some((each) => each.toLowerCase() === only.toLowerCase()) ? one(only) : []
   if (first !== '') return []
   const named = findAddress(sources.subject())
   if (named !== '' && !isStranger(named)) return one(named)
-  const list = listOf(sources, notice)
+  const list = listOf(sources, notice.text)
   return list === '' || isStranger(list) ? [] : one(list)
 }

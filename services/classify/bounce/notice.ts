@@ -26,10 +26,11 @@ const separator =
 const headerLine =
   /^(?:[>|] ?)?(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s?\S/i
 
-export type Notice = { readonly text: string; readonly returned: string }
+/** The text of a bounce: what was written for a person, and what came back with it. */
+export type SplitText = { readonly text: string; readonly returned: string }
 
 /** Splits the text of a bounce into the notice and what was returned with it. */
-export function splitNotice(text: string): Notice {
+export function splitNotice(text: string): SplitText {
   const normal = text.replaceAll('\r\n', '\n')
   const lines = normal.split('\n')
   let at = 0
@@ -159,18 +160,43 @@ export type NoticeOptions = {
   readonly isLast?: boolean
 }
 
-/** Recipients that the notice names, each with the text that follows it up to the next. */
-export function readNotice(
-  notice: string,
-  { isStranger, isSentTo = () => false, domain, isLast = false }: NoticeOptions,
-): NoticeRecipient[] {
+/** A notice taken apart: it may be asked more than once whom it names. */
+export type Notice = {
+  readonly text: string
+  readonly lines: readonly string[]
+  /** Those on which an address stands. */
+  readonly mentions: readonly Mentioned[]
+  /** Without those whose address is to be written to, say: but what quotes a reply says what became of somebody. */
+  readonly meant: readonly Mentioned[]
+}
+
+export function parseNotice(text: string): Notice {
   const lines = unbroken(
-    withoutSignature(notice)
+    withoutSignature(text)
       .split('\n')
       .slice(0, linesMax)
       .map((line) => line.slice(0, lineMax)),
     (line) => aloneOnLine.test(line),
   )
+  const summary = summaryLines(lines)
+  const mentions = lines.flatMap((line, index): Mentioned[] => {
+    const named = withoutIds(line)
+    if (!named.includes('@')) return []
+    const isSummary = summary.has(index)
+    const alone = isSummary || isOfOthers(named) ? undefined : onLine(named)
+    return [{ text: named, index, isSummary, alone }]
+  })
+  const meant = mentions.filter(
+    ({ text: named, index }) => replyLine.test(named) || !isOfContact(named, lines[index - 1] ?? ''),
+  )
+  return { text, lines, mentions, meant }
+}
+
+/** Recipients that the notice names, each with the text that follows it up to the next. */
+export function readNotice(
+  { text: notice, lines, mentions, meant }: Notice,
+  { isStranger, isSentTo = () => false, domain, isLast = false }: NoticeOptions,
+): NoticeRecipient[] {
   const found: Found[] = []
   const known = new Set<string>()
   const isNew = (address: string, line: number): boolean => {
@@ -185,19 +211,8 @@ export function readNotice(
     if (!isNew(cleaned, line)) return
     for (const peer of peersOf(cleaned, lines[line] ?? '')) isNew(bareAddress(peer), line)
   }
-  const summary = summaryLines(lines)
-  /** Those on which an address stands. */
-  const mentions = lines.flatMap((line, index): Mentioned[] => {
-    const text = withoutIds(line)
-    return text.includes('@') ? [{ text, index, isSummary: summary.has(index) }] : []
-  })
-  // Who is to be written to, say, is none: but what quotes a reply says what became of somebody.
-  const meant = mentions.filter(({ text, index }) => replyLine.test(text) || !isOfContact(text, lines[index - 1] ?? ''))
   const aloneIn = (those: readonly Mentioned[]): Alone[] =>
-    those.flatMap(({ text, index, isSummary }) => {
-      const address = isSummary || isOfOthers(text) ? undefined : onLine(text)
-      return address === undefined ? [] : [{ text, index, address }]
-    })
+    those.flatMap(({ text, index, alone }) => (alone === undefined ? [] : [{ text, index, address: alone }]))
   const addAlone = (those: readonly Alone[]): void => {
     for (const { address, index, text } of those) if (!isOfReply(text)) add(address, index)
     if (found.length === 0) for (const { address, index } of those) add(address, index)
@@ -315,7 +330,13 @@ function onLine(line: string): string | undefined {
 }
 
 /** A line on which an address stands. */
-type Mentioned = { readonly text: string; readonly index: number; readonly isSummary: boolean }
+type Mentioned = {
+  readonly text: string
+  readonly index: number
+  readonly isSummary: boolean
+  /** The address that stands alone on it, or at its front. */
+  readonly alone: string | undefined
+}
 type Alone = { readonly text: string; readonly index: number; readonly address: string }
 
 /** A recipient, its line, and where it stands in that. */

@@ -18,6 +18,7 @@ const failure = wordsOf('failure')
 const contact = expression(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
 const beforeMax = 100
+const aroundAddress = /[\s<>()[\]{}"',;:]/
 const hasWords = /\p{L}{2}/u
 
 /** @param before what stands on a line in front of an address: whether that is one, by a list, or by words that say so or what became of it */
@@ -26,7 +27,9 @@ export const isOfRecipient = (before: string): boolean =>
 
 /** Whether a line asks to write to the address on it, or names who else is concerned; the line in front may say so. */
 export function isOfContact(line: string, lineBefore: string): boolean {
-  const before = line.slice(0, line.indexOf('@')).replace(/[^\s<>()[\]{}"',;:]*$/, '')
+  let start = line.indexOf('@')
+  while (start > 0 && !aroundAddress.test(line.charAt(start - 1))) start--
+  const before = line.slice(0, start)
   const lead = endsSentence.test(lineBefore) ? '' : lineBefore.slice(-beforeMax)
   // What stands behind one of a list is what became of it.
   const said = `${lead} ${listed.test(before) ? before : line}`
