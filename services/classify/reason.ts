@@ -8,7 +8,7 @@
  * tells whom the words are about: at MAIL the sender, at RCPT the recipient, after the data the message.
  */
 import type { Command } from './bounce/command.ts'
-import { replyLine } from './bounce/notice.ts'
+import { replyLine } from './bounce/reply.ts'
 import { LiteralIndex } from './literals.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }

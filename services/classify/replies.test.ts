@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { type Command, commandOf } from './bounce/command.ts'
-import { readCodes } from './bounce/notice.ts'
+import { readCodes } from './bounce/reply.ts'
 import { classify } from './classify.ts'
 import { findReason } from './reason.ts'
 

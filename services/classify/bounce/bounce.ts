@@ -10,20 +10,19 @@ import { takenFor } from '../addresses.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
+import { addressesIn } from './address.ts'
 import { type Command, commandOf } from './command.ts'
 import { type Dsn, readDsn, recipientsMax } from './dsn.ts'
 import {
-  addressesIn,
   type Notice,
   type NoticeOptions,
   type NoticeRecipient,
-  ofAll,
   onlyAddress,
   parseNotice,
-  readCodes,
   readNotice,
   toldOriginal,
 } from './notice.ts'
+import { ofAll, readCodes } from './reply.ts'
 
 export type Bounce = {
   readonly recipients: readonly VerdictRecipient[]

@@ -3,12 +3,11 @@
  * eve@z.example".
  */
 import { anyWord } from '../words.ts'
+import { address } from './address.ts'
 
 /** Of a line so many characters are looked at. */
 export const lineMax = 2_000
 
-const address = `[^\\s<>()[\\]{}"',;:@，。、；：「」（）]{1,64}@[\\w.-]{1,255}`
-export const anyAddress = new RegExp(address, 'g')
 const firstAddress = new RegExp(address)
 
 /** What goes on with a list of recipients: a comma or an "and", or the reply for the next one. */

@@ -4,10 +4,13 @@
  * Nothing here is about one system: a notice names recipients on lines of their own or next to a reply, quotes the reply that
  * it heard, and then returns the message. That holds for qmail, Exim, Sendmail, Exchange, Courier, Domino and the rest.
  */
-import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
+import { findAddress } from '#lib/mail/smtp-address.ts'
 import { wordsOf } from '../words.ts'
+import { addressesIn, bareAddress } from './address.ts'
 import { recipientsMax } from './dsn.ts'
-import { anyAddress, lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
+import { lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
+import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
+import { type Found, failureWords, saysWhy, sectionsOf, threeWords, withoutBystanders } from './sections.ts'
 import { isOfContact, isOfRecipient } from './standing.ts'
 
 export type NoticeRecipient = {
@@ -58,9 +61,6 @@ const withReason =
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
-/** Where a text quotes a reply. */
-export const replyLine = /(?:^|[\s:>(#;,'"])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
-
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
@@ -68,28 +68,11 @@ const inSentence =
 const toWords = wordsOf('towards')
 const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"',;:@]{1,64}@[\\w.-]{1,255})`, 'giu')
 
-const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
-
 /** Fields of the returned message that a notice repeats, MDaemon behind the time of each step. */
 const senderLine = /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
 /** Who a recipient was before a list or an alias was expanded: no recipient where what came of it is one. */
 const expandedLine =
   /^[\s>*-]*(?:(?:expanded|generated|forwarded|redirected) from\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
-
-/** Where no space stands between words and an address, they are not of it. */
-const wordsBefore =
-  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}：、。，；「『（]+(?=[a-z0-9][\w.+-]*@)/iu
-
-/** The address that a piece of text is, but for what stands around it; empty: it is none. */
-function bareAddress(text: string): string {
-  const cleaned = cleanAddress(text)
-    .replace(wordsBefore, '')
-    .replace(/^(?:rcpt|to|recipient|addr(?:ess)?|e-?mail)=/i, '')
-  return /^[^@]+@[^@]+$/.test(cleaned) && findAddress(cleaned) === cleaned ? cleaned : ''
-}
-
-/** What is wrong with a mailbox, in a sentence that names it. */
-const failureWords = wordsOf('failure')
 
 /** What stands in front of names without a domain: those of the system that reports. */
 const introduction =
@@ -302,24 +285,6 @@ export function readNotice(
   })
 }
 
-/** What the whole notice says of a recipient. */
-export function ofAll(notice: string, address: string): Pick<NoticeRecipient, 'diagnostic' | 'words'> {
-  const diagnostic = pickDiagnostic(notice)
-  if (replyLine.test(diagnostic)) return { diagnostic, words: diagnostic }
-  const paragraphs = notice.slice(0, wordsMax).split(blankLine)
-  const at = Math.max(
-    0,
-    paragraphs.findIndex((paragraph) => paragraph.includes(address)),
-  )
-  const distance = (index: number): number => (index < at ? 2 * (at - index) - 1 : 2 * (index - at))
-  const nearest = paragraphs
-    .map((paragraph, index) => ({ paragraph, distance: distance(index) }))
-    .toSorted((one, other) => one.distance - other.distance)
-  return { diagnostic, words: nearest.map(({ paragraph }) => paragraph.trim()).join('\n\n') }
-}
-/** As much as is looked at for a reason, in characters. */
-const wordsMax = 4_000
-
 /** The address that stands alone on a line, or at its front with what became of it; undefined: none does. */
 function onLine(line: string): string | undefined {
   // Of a list the first stands for all.
@@ -339,137 +304,6 @@ type Mentioned = {
 }
 type Alone = { readonly text: string; readonly index: number; readonly address: string }
 
-/** A recipient, its line, and where it stands in that. */
-type Found = { readonly address: string; readonly line: number; readonly at: number }
-/** What the notice says of one; `isShared`: its line names others, too. */
-type Section = { readonly address: string; readonly isShared: boolean; readonly text: string }
-
-/**
- * Without those whom the message was not sent to, where others are named whom it was: who signs a notice stands apart, is named once,
- * and nothing is told of him.
- */
-function withoutBystanders(
-  lines: readonly string[],
-  found: readonly Found[],
-  isSentTo: (address: string) => boolean,
-): readonly Found[] {
-  if (found.length < 2) return found
-  const isSent = found.map(({ address }) => isSentTo(address))
-  if (!isSent.includes(true) || !isSent.includes(false)) return found
-  const isListed = (one: Found | undefined, other: Found | undefined): boolean =>
-    one !== undefined &&
-    other !== undefined &&
-    lines.slice(one.line + 1, other.line).every((line) => line.trim() === '' || line.includes('@'))
-  return found.filter((each, index) => {
-    const [before, next] = [found[index - 1], found[index + 1]]
-    if (isSent[index] === true || isListed(before, each) || isListed(each, next)) return true
-    const behind = [
-      (lines[each.line] ?? '').slice(each.at + each.address.length),
-      ...lines.slice(each.line + 1, next?.line),
-    ]
-    return threeWords.test(behind.join('\n')) || lines.filter((line) => line.includes(each.address)).length > 1
-  })
-}
-
-const blankLine = /\n[^\S\n]*\n/
-const threeWords = /\S\s+\S+\s+\S/
-const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
-
-/** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
-function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
-  const fronts = wordsInFront(lines, found)
-  const mentions = found.length > 1 ? mentionsOf(lines, found) : []
-  return found.map(({ address, line, at }, index) => {
-    const [before, next] = [found[index - 1], found[index + 1]]
-    const isShared = before?.line === line || next?.line === line
-    const front = fronts?.[index]
-    if (front !== undefined) return { address, isShared, text: front }
-    const ends = [next?.line, mentions[index]?.[0]?.endLine].filter((end) => end !== undefined)
-    const text = behind(lines, { line, at, isShared, next, end: Math.max(Math.min(lines.length, ...ends), line + 1) })
-    if (mentions.length === 0 || replyLine.test(text)) return { address, isShared, text }
-    // Many list all of them first, and tell behind what became of each.
-    const told = mentions[index]?.map((mention) => textOf(lines, mention)).find((each) => replyLine.test(each))
-    return told === undefined ? { address, isShared, text } : { address, isShared: false, text: told }
-  })
-}
-
-type Place = Omit<Found, 'address'> & {
-  readonly isShared: boolean
-  readonly next: Found | undefined
-  /** Line behind the last. */
-  readonly end: number
-}
-
-/** What stands behind a recipient. */
-function behind(lines: readonly string[], { line, at, isShared, next, end }: Place): string {
-  if (next?.line === line) return (lines[line] ?? '').slice(at, Math.max(at, next.at))
-  if (isShared) return [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n')
-  // In a transcript the recipient stands behind the dialogue that failed.
-  let start = line
-  while (transcriptLine.test(lines[start - 1] ?? '')) start--
-  return lines.slice(start, end).join('\n')
-}
-
-/** A place where a recipient is named, up to where another one is. */
-type Mention = { readonly line: number; readonly at: number; readonly endLine: number; readonly endAt: number }
-/** Of all recipients together, and of one. */
-const placesMax = 5_000
-const mentionsMax = 5
-/** A reply is short, and stands near its recipient. */
-const mentionLinesMax = 8
-
-/** Of each of several recipients such places, in the order of the text. */
-function mentionsOf(lines: readonly string[], found: readonly Found[]): readonly (readonly Mention[])[] {
-  const known = new Map(found.map(({ address }, index) => [address.toLowerCase(), index]))
-  const places: { readonly of: number; readonly line: number; readonly at: number }[] = []
-  for (let line = 0; line < lines.length && places.length < placesMax; line++) {
-    const text = lines[line] ?? ''
-    if (!text.includes('@')) continue
-    for (const { 0: address, index: at } of text.matchAll(anyAddress)) {
-      const of = known.get(bareAddress(address).toLowerCase())
-      if (of !== undefined && places.at(-1)?.of !== of) places.push({ of, line, at })
-    }
-  }
-  const mentions = found.map((): Mention[] => [])
-  for (const [index, { of, line, at }] of places.entries()) {
-    const { line: endLine, at: endAt } = places[index + 1] ?? { line: lines.length, at: 0 }
-    const ofOne = mentions[of]
-    if (ofOne !== undefined && ofOne.length < mentionsMax) ofOne.push({ line, at, endLine, endAt })
-  }
-  return mentions
-}
-
-function textOf(lines: readonly string[], { line, at, endLine, endAt }: Mention): string {
-  const first = lines[line] ?? ''
-  if (endLine === line) return first.slice(at, endAt)
-  const end = Math.min(endLine, line + mentionLinesMax)
-  const last = end === endLine ? (lines[end]?.slice(0, endAt) ?? '') : ''
-  return [first.slice(at), ...lines.slice(line + 1, end), last].join('\n').slice(0, lineMax)
-}
-
-/** What stands in front of each in its paragraph, where all of that says what is wrong, and nothing behind the last does; null: not so. */
-function wordsInFront(lines: readonly string[], found: readonly Found[]): string[] | null {
-  const [first, last] = [found[0], found.at(-1)]
-  if (first === undefined || last === undefined || first.line === last.line) return null
-  const behind = [lines[last.line]?.slice(last.at + last.address.length), ...lines.slice(last.line + 1)].join('\n')
-  if (saysWhy(behind)) return null
-  const fronts: string[] = []
-  for (const [index, { line, at }] of found.entries()) {
-    const before = found[index - 1]
-    let start = line
-    while (start - 1 > (before?.line ?? -1) && lines[start - 1]?.trim() !== '') start--
-    const front =
-      before?.line === line ? fronts.at(-1) : [...lines.slice(start, line), lines[line]?.slice(0, at)].join('\n')
-    if (front === undefined || !saysWhy(front)) return null
-    fronts.push(front)
-  }
-  return fronts
-}
-
-/** All addresses that stand in a text, in its order. */
-export const addressesIn = (text: string): string[] =>
-  (text.match(anyAddress) ?? []).map(bareAddress).filter((address) => address !== '')
-
 /** The one address that a notice speaks of, in whatever words and language; empty: it speaks of none, or of several. */
 export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
   const lines = withoutSignature(notice.slice(0, 16_384)).split('\n')
@@ -485,49 +319,4 @@ export function onlyAddress(notice: string, isStranger: (address: string) => boo
     if (found.size > 0) return found.size === 1 ? address : ''
   }
   return ''
-}
-
-/** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
-export function pickDiagnostic(text: string): string {
-  const lines = text.split('\n').map((line) => line.trim())
-  // Of a transcript, what the remote side said.
-  const heard = text.includes('<<<') ? lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line)) : -1
-  const at = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
-  if (at < 0)
-    return lines
-      .join('\n')
-      .trim()
-      .replace(/(?<!\n)\n(?!\n)/g, ' ')
-      .slice(0, 1_000)
-  const picked: string[] = []
-  for (const line of lines.slice(at, at + 8)) {
-    if (line === '' && picked.length > 0) break
-    picked.push(line)
-  }
-  // What led up to the reply tells in which command it was heard.
-  const before = at > 0 ? (lines[at - 1] ?? '') : ''
-  return [before, ...picked]
-    .filter((line) => line !== '')
-    .join(' ')
-    .slice(0, 1_000)
-}
-
-/** The reply code and enhanced status in a diagnostic; empty: none. */
-const behindReply = /(?:^|[\s:;>(#,"'[])[45][0-5]\d[\s-]{1,3}#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/
-/** More than a reply has. */
-const statuses = /(?:^|[^\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/g
-const withoutHosts = (text: string): string =>
-  text.replace(/\[[^[\]]{0,100}\d\.\d{1,3}\.\d{1,3}\.\d[^[\]]{0,100}\]/g, ' ')
-
-export function readCodes(diagnostic: string): { reply: string; status: string } {
-  const reply =
-    /(?:^|[\s:;>(#,"'[])([45][0-5]\d)(?=[\s:,-]+(?:#?[45]\.\d{1,3}\.\d{1,3}|[\p{L}<(*:["'#])|$|[\s-]*$)/u.exec(
-      diagnostic,
-    )?.[1] ?? ''
-  // That of the reply itself is nearer to the truth than what whoever quotes it puts in front.
-  const behind = reply === '' ? undefined : behindReply.exec(diagnostic)?.[1]
-  const codes =
-    behind === undefined ? [...withoutHosts(diagnostic).matchAll(statuses)].map(([, code = '']) => code) : [behind]
-  const status = codes.find((code) => !code.endsWith('.0.0')) ?? codes[0] ?? ''
-  return { reply, status }
 }

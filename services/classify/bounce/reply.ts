@@ -1,0 +1,68 @@
+/** What was answered, as a text quotes it: the reply, its codes, and the words where there is none. */
+
+/** Where a text quotes a reply. */
+export const replyLine = /(?:^|[\s:>(#;,'"])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
+export const blankLine = /\n[^\S\n]*\n/
+
+/** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
+export function pickDiagnostic(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim())
+  // Of a transcript, what the remote side said.
+  const heard = text.includes('<<<') ? lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line)) : -1
+  const at = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
+  if (at < 0)
+    return lines
+      .join('\n')
+      .trim()
+      .replace(/(?<!\n)\n(?!\n)/g, ' ')
+      .slice(0, 1_000)
+  const picked: string[] = []
+  for (const line of lines.slice(at, at + 8)) {
+    if (line === '' && picked.length > 0) break
+    picked.push(line)
+  }
+  // What led up to the reply tells in which command it was heard.
+  const before = at > 0 ? (lines[at - 1] ?? '') : ''
+  return [before, ...picked]
+    .filter((line) => line !== '')
+    .join(' ')
+    .slice(0, 1_000)
+}
+
+/** The reply code and enhanced status in a diagnostic; empty: none. */
+const behindReply = /(?:^|[\s:;>(#,"'[])[45][0-5]\d[\s-]{1,3}#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/
+/** More than a reply has. */
+const statuses = /(?:^|[^\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/g
+const withoutHosts = (text: string): string =>
+  text.replace(/\[[^[\]]{0,100}\d\.\d{1,3}\.\d{1,3}\.\d[^[\]]{0,100}\]/g, ' ')
+
+export function readCodes(diagnostic: string): { reply: string; status: string } {
+  const reply =
+    /(?:^|[\s:;>(#,"'[])([45][0-5]\d)(?=[\s:,-]+(?:#?[45]\.\d{1,3}\.\d{1,3}|[\p{L}<(*:["'#])|$|[\s-]*$)/u.exec(
+      diagnostic,
+    )?.[1] ?? ''
+  // That of the reply itself is nearer to the truth than what whoever quotes it puts in front.
+  const behind = reply === '' ? undefined : behindReply.exec(diagnostic)?.[1]
+  const codes =
+    behind === undefined ? [...withoutHosts(diagnostic).matchAll(statuses)].map(([, code = '']) => code) : [behind]
+  const status = codes.find((code) => !code.endsWith('.0.0')) ?? codes[0] ?? ''
+  return { reply, status }
+}
+
+/** What the whole notice says of a recipient. */
+export function ofAll(notice: string, address: string): { readonly diagnostic: string; readonly words: string } {
+  const diagnostic = pickDiagnostic(notice)
+  if (replyLine.test(diagnostic)) return { diagnostic, words: diagnostic }
+  const paragraphs = notice.slice(0, wordsMax).split(blankLine)
+  const at = Math.max(
+    0,
+    paragraphs.findIndex((paragraph) => paragraph.includes(address)),
+  )
+  const distance = (index: number): number => (index < at ? 2 * (at - index) - 1 : 2 * (index - at))
+  const nearest = paragraphs
+    .map((paragraph, index) => ({ paragraph, distance: distance(index) }))
+    .toSorted((one, other) => one.distance - other.distance)
+  return { diagnostic, words: nearest.map(({ paragraph }) => paragraph.trim()).join('\n\n') }
+}
+/** As much as is looked at for a reason, in characters. */
+const wordsMax = 4_000

@@ -1,0 +1,136 @@
+/** Which of a notice's words are about which of the recipients that it names. */
+import { wordsOf } from '../words.ts'
+import { anyAddress, bareAddress } from './address.ts'
+import { lineMax } from './list.ts'
+import { replyLine } from './reply.ts'
+
+const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
+
+/** What is wrong with a mailbox, in a sentence that names it. */
+export const failureWords = wordsOf('failure')
+
+/** A recipient, its line, and where it stands in that. */
+export type Found = { readonly address: string; readonly line: number; readonly at: number }
+/** What the notice says of one; `isShared`: its line names others, too. */
+export type Section = { readonly address: string; readonly isShared: boolean; readonly text: string }
+
+/**
+ * Without those whom the message was not sent to, where others are named whom it was: who signs a notice stands apart, is named once,
+ * and nothing is told of him.
+ */
+export function withoutBystanders(
+  lines: readonly string[],
+  found: readonly Found[],
+  isSentTo: (address: string) => boolean,
+): readonly Found[] {
+  if (found.length < 2) return found
+  const isSent = found.map(({ address }) => isSentTo(address))
+  if (!isSent.includes(true) || !isSent.includes(false)) return found
+  const isListed = (one: Found | undefined, other: Found | undefined): boolean =>
+    one !== undefined &&
+    other !== undefined &&
+    lines.slice(one.line + 1, other.line).every((line) => line.trim() === '' || line.includes('@'))
+  return found.filter((each, index) => {
+    const [before, next] = [found[index - 1], found[index + 1]]
+    if (isSent[index] === true || isListed(before, each) || isListed(each, next)) return true
+    const behind = [
+      (lines[each.line] ?? '').slice(each.at + each.address.length),
+      ...lines.slice(each.line + 1, next?.line),
+    ]
+    return threeWords.test(behind.join('\n')) || lines.filter((line) => line.includes(each.address)).length > 1
+  })
+}
+
+export const threeWords = /\S\s+\S+\s+\S/
+export const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
+
+/** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
+export function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
+  const fronts = wordsInFront(lines, found)
+  const mentions = found.length > 1 ? mentionsOf(lines, found) : []
+  return found.map(({ address, line, at }, index) => {
+    const [before, next] = [found[index - 1], found[index + 1]]
+    const isShared = before?.line === line || next?.line === line
+    const front = fronts?.[index]
+    if (front !== undefined) return { address, isShared, text: front }
+    const ends = [next?.line, mentions[index]?.[0]?.endLine].filter((end) => end !== undefined)
+    const text = behind(lines, { line, at, isShared, next, end: Math.max(Math.min(lines.length, ...ends), line + 1) })
+    if (mentions.length === 0 || replyLine.test(text)) return { address, isShared, text }
+    // Many list all of them first, and tell behind what became of each.
+    const told = mentions[index]?.map((mention) => textOf(lines, mention)).find((each) => replyLine.test(each))
+    return told === undefined ? { address, isShared, text } : { address, isShared: false, text: told }
+  })
+}
+
+type Place = Omit<Found, 'address'> & {
+  readonly isShared: boolean
+  readonly next: Found | undefined
+  /** Line behind the last. */
+  readonly end: number
+}
+
+/** What stands behind a recipient. */
+function behind(lines: readonly string[], { line, at, isShared, next, end }: Place): string {
+  if (next?.line === line) return (lines[line] ?? '').slice(at, Math.max(at, next.at))
+  if (isShared) return [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n')
+  // In a transcript the recipient stands behind the dialogue that failed.
+  let start = line
+  while (transcriptLine.test(lines[start - 1] ?? '')) start--
+  return lines.slice(start, end).join('\n')
+}
+
+/** A place where a recipient is named, up to where another one is. */
+type Mention = { readonly line: number; readonly at: number; readonly endLine: number; readonly endAt: number }
+/** Of all recipients together, and of one. */
+const placesMax = 5_000
+const mentionsMax = 5
+/** A reply is short, and stands near its recipient. */
+const mentionLinesMax = 8
+
+/** Of each of several recipients such places, in the order of the text. */
+function mentionsOf(lines: readonly string[], found: readonly Found[]): readonly (readonly Mention[])[] {
+  const known = new Map(found.map(({ address }, index) => [address.toLowerCase(), index]))
+  const places: { readonly of: number; readonly line: number; readonly at: number }[] = []
+  for (let line = 0; line < lines.length && places.length < placesMax; line++) {
+    const text = lines[line] ?? ''
+    if (!text.includes('@')) continue
+    for (const { 0: address, index: at } of text.matchAll(anyAddress)) {
+      const of = known.get(bareAddress(address).toLowerCase())
+      if (of !== undefined && places.at(-1)?.of !== of) places.push({ of, line, at })
+    }
+  }
+  const mentions = found.map((): Mention[] => [])
+  for (const [index, { of, line, at }] of places.entries()) {
+    const { line: endLine, at: endAt } = places[index + 1] ?? { line: lines.length, at: 0 }
+    const ofOne = mentions[of]
+    if (ofOne !== undefined && ofOne.length < mentionsMax) ofOne.push({ line, at, endLine, endAt })
+  }
+  return mentions
+}
+
+function textOf(lines: readonly string[], { line, at, endLine, endAt }: Mention): string {
+  const first = lines[line] ?? ''
+  if (endLine === line) return first.slice(at, endAt)
+  const end = Math.min(endLine, line + mentionLinesMax)
+  const last = end === endLine ? (lines[end]?.slice(0, endAt) ?? '') : ''
+  return [first.slice(at), ...lines.slice(line + 1, end), last].join('\n').slice(0, lineMax)
+}
+
+/** What stands in front of each in its paragraph, where all of that says what is wrong, and nothing behind the last does; null: not so. */
+function wordsInFront(lines: readonly string[], found: readonly Found[]): string[] | null {
+  const [first, last] = [found[0], found.at(-1)]
+  if (first === undefined || last === undefined || first.line === last.line) return null
+  const behind = [lines[last.line]?.slice(last.at + last.address.length), ...lines.slice(last.line + 1)].join('\n')
+  if (saysWhy(behind)) return null
+  const fronts: string[] = []
+  for (const [index, { line, at }] of found.entries()) {
+    const before = found[index - 1]
+    let start = line
+    while (start - 1 > (before?.line ?? -1) && lines[start - 1]?.trim() !== '') start--
+    const front =
+      before?.line === line ? fronts.at(-1) : [...lines.slice(start, line), lines[line]?.slice(0, at)].join('\n')
+    if (front === undefined || !saysWhy(front)) return null
+    fronts.push(front)
+  }
+  return fronts
+}
