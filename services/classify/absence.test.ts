@@ -6,6 +6,15 @@ import { classify } from './classify.ts'
 const sentAt = Date.UTC(2026, 10, 25)
 
 describe('an absence', () => {
+  it('is over on no day that is quoted', () => {
+    const told = 'I am out of the office, and will read your mail when I am back.'
+    const quoted = 'On Mon, 2 Mar 2026 at 10:00, News <news@corp.example> wrote:\n> Our offer ends on 15 March 2026.'
+    const head =
+      'From: ann@x.example\nTo: news@corp.example\nSubject: Out of office: News\nAuto-Submitted: auto-replied\n'
+    const { variant, original } = classify(Buffer.from(`${head}\n${told}\n\n${quoted}\n`))
+    assert.deepEqual([variant, original['until']], ['out-of-office', undefined])
+  })
+
   it('ends on the day that is said, in the words and forms of many languages', () => {
     for (const [text, until] of [
       ['I am out of the office until December 31, 2026.', '2026-12-31'],

@@ -19,6 +19,7 @@ import { bounded } from './bounded.ts'
 import { type Notification, readNotification } from './notification.ts'
 import { readOptOut, readToken } from './opt-out.ts'
 import { pastedBounce } from './pasted.ts'
+import { aboveQuote } from './quoted.ts'
 import { findReason, isPermanent, type ReasonOptions } from './reason.ts'
 import { nobody } from './recipient.ts'
 import { type Report, readReport, readReportInWords } from './report.ts'
@@ -146,7 +147,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts,
   const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
   if (autoReply !== null && (byWords === null || autoReply.evidence.rule !== acknowledgement)) {
     const address = findAddress(sources.header('from'))
-    const text = `${sources.subject()}\n${sources.notice().text}`
+    const text = `${sources.subject()}\n${aboveQuote(sources.notice().text)}`
     const own = [address, ...ourAddresses(sources)].map((each) => each.toLowerCase())
     const absence = readAbsence(text, Date.parse(sources.header('date')), autoReply.variant === 'moved', own)
     // Who has left and names another address has moved; who is away has not.

@@ -58,6 +58,13 @@ const requests = [
 ]
 /** What people write besides. */
 const others = [
+  'If you do not want to receive our news any more, please unsubscribe.',
+  'If you no longer wish to hear from us, just send us a mail and unsubscribe.',
+  'Wenn Sie keine weiteren Mails wünschen, melden Sie sich bitte vom Newsletter ab.',
+  'Si vous ne souhaitez plus recevoir nos courriers, merci de vous désabonner.',
+  'Si no desea recibir más correos, dese de baja.',
+  'Als u onze nieuwsbrief niet meer wilt ontvangen, kunt u zich afmelden.',
+  'Если вы больше не хотите получать рассылку, отпишитесь.',
   'Thank you, what a fine letter!',
   'Please remove item 12 from my order',
   'I was removed by mistake, put me back on the list',

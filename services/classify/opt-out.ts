@@ -3,6 +3,7 @@
  * top of the text, above the quoted part. What people write is data, by language: `rules/opt-outs.json`.
  */
 import type { Evidence } from '#schemas/types.ts'
+import { startsQuote } from './quoted.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
 import { forwardPrefix, replyPrefix } from './subject.ts'
@@ -23,6 +24,9 @@ const tokenBehindCommand = new RegExp(`${prefixes}(?:${commands})[\\s:;,#-]+(${t
 const requestPatterns = rules.languages.map(({ request }) => new RegExp(marksOptional(request), 'iu'))
 /** Who says that he did not ask for it, or that he was removed, asks for something else. */
 const denialPattern = new RegExp(marksOptional(rules.denial), 'iu')
+
+/** A sentence that tells others how they can ask for it. */
+const offerPattern = new RegExp(marksOptional(rules.offer), 'iu')
 
 const linesMax = 5
 const lineMax = 300
@@ -67,12 +71,10 @@ export function isRequest(line: string): boolean {
   if (commandPattern.test(text) || requestWithToken.test(text)) return true
   return text
     .split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
-    .some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !denialPattern.test(sentence))
+    .some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !isOther(sentence))
 }
 
-/** Where a mail program quotes, or tells of, what is answered. */
-const quotePattern =
-  /^(?:>|on .{5,100} wrote:|am .{5,100} schrieb|le .{5,100} a écrit|el .{5,100} escribi[óo]|il .{5,100} ha scritto|em .{5,100} escreveu|op .{5,100} schreef|den .{5,100} skrev|.{5,100} napisał|.{5,100} писал|-{3,}\s*(?:original|ursprüngliche|forwarded|message|mensaje|messaggio)|_{10,}|(?:from|von|de|da|van|från|fra|od|от|发件人|差出人|보낸 사람)\s*:\s)/iu
+const isOther = (sentence: string): boolean => denialPattern.test(sentence) || offerPattern.test(sentence)
 
 /** The first lines that the sender wrote: above any quoted part, or below it where nothing stands above and marks tell where it ends. */
 function topLines(text: string): string[] {
@@ -86,7 +88,7 @@ function written(all: readonly string[]): string[] {
   const lines: string[] = []
   for (const line of all) {
     const trimmed = line.trim()
-    if (quotePattern.test(trimmed)) break
+    if (startsQuote(trimmed)) break
     if (trimmed === '') continue
     lines.push(trimmed.slice(0, lineMax + 1))
     if (lines.length >= linesMax) break
