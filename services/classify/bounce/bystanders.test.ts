@@ -27,6 +27,7 @@ const bystanders = [
   'Please forward this message to jim@relay.example (your administrator).',
   'If the problem goes on, please contact\ncare@isp.example',
   'Jim Doe, IT department, jim@relay.example',
+  '_______________________________________________\nbounces mailing list\nbounces@lists.relay.example\nhttps://lists.relay.example/listinfo/bounces',
   'Tel. +49 30 123456, care@isp.example',
   'Bei Fragen wenden Sie sich bitte an hilfe@isp.example.',
   'Ihr Ansprechpartner: jim@relay.example',
