@@ -7,6 +7,8 @@ describe('the text of a page', () => {
     ['<p>one<br>two</p><div>three</div>', ' one\ntwo\n three\n'],
     ['<pre>550 5.1.1\r\n<b>user</b> unknown</pre>', ' 550 5.1.1\r\n user unknown\n'],
     ['one\r\nline<span>s</span>', 'one line s '],
+    ['<b>bob</b>@<i>x.exam<wbr>ple</i> <b>a</b> @ b', ' bob@x.example a @ b'],
+    ['<dl><dt>bob@x.example</dt><dd>unknown</dd></dl>', ' bob@x.example\n unknown\n '],
     ['caf&eacute; &lt;bob@x.example&gt;&nbsp;&#39;&amp;lt;', "café <bob@x.example> '&lt;"],
     ['could not reach <bob@x.example>: unknown', 'could not reach <bob@x.example>: unknown'],
     ['<title>no</title><style>p{}</style><script>if (a<b) {}</script>yes', ' yes'],

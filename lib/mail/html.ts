@@ -4,9 +4,13 @@ import { Tokenizer } from 'htmlparser2'
 /** A line ends where these stand. */
 const lineTags: ReadonlySet<string> = new Set(['br', 'hr'])
 /** A line ends where these are closed. */
-const lineEnds: ReadonlySet<string> = new Set('p div tr li table pre h1 h2 h3 h4 h5 h6'.split(' '))
+const lineEnds: ReadonlySet<string> = new Set(
+  'p div tr li dt dd table pre blockquote center address section article header footer h1 h2 h3 h4 h5 h6'.split(' '),
+)
 /** What stands in these nobody reads. */
 const unread: ReadonlySet<string> = new Set(['script', 'style', 'title'])
+/** Stands for a tag within a line: in the midst of an address there is no space. */
+const within = '\u0001'
 const nothing = (): void => {}
 
 /** Lines are those of `br`, of paragraphs, rows and items, and of `pre`; an address in angle brackets that were not escaped is text. */
@@ -28,7 +32,7 @@ export function htmlToText(html: string): string {
       onopentagname: (start, end) => {
         const name = html.slice(start, end).toLowerCase()
         if (name.includes('@')) return say(`<${html.slice(start, end)}>`)
-        say(lineTags.has(name) ? '\n' : ' ')
+        say(lineTags.has(name) ? '\n' : name === 'wbr' ? '' : within)
         if (name === 'pre') isPre = true
         if (unread.has(name)) skipped = name
       },
@@ -36,7 +40,7 @@ export function htmlToText(html: string): string {
         const name = html.slice(start, end).toLowerCase()
         if (name === skipped) skipped = ''
         if (name === 'pre') isPre = false
-        say(lineEnds.has(name) ? '\n' : ' ')
+        say(lineEnds.has(name) ? '\n' : within)
       },
       onattribdata: nothing,
       onattribentity: nothing,
@@ -53,6 +57,9 @@ export function htmlToText(html: string): string {
   )
   tokenizer.write(html)
   tokenizer.end()
-  return text.join('').replace(/[ \t]+/g, ' ')
+  return text
+    .join('')
+    .replace(/(?<=[\w.+-])\u0001{0,9}@\u0001{0,9}(?=\w)/g, '@')
+    .replace(/[ \t\u0001]+/g, ' ')
 }
 const noBreakSpace = 0xa0
