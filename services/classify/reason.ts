@@ -250,8 +250,12 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
     const candidates = textIndex.candidates(each)
     // What the remote side answered says more than what is put around it, and what is said first more than what is added.
     const at = replyLine.exec(each)?.index ?? 0
-    const paragraphs = whole.split('\n')
-    for (const text of at === 0 ? paragraphs : [whole.slice(at), ...paragraphs])
+    const paragraphs = at === 0 ? whole.split('\n') : [whole.slice(at), ...whole.split('\n')]
+    // The words of a link say less than those around it, and less than a code that is not of policy at large.
+    const isLinked = whole.includes('://')
+    const unlinked = isLinked ? paragraphs.map((text) => text.replace(linkPath, '$1')) : paragraphs
+    const isLinkAsked = isLinked && (ofStatus === undefined || /^.\.7\./.test(status))
+    for (const text of isLinkAsked ? [...unlinked, ...paragraphs] : unlinked)
       for (const rule of candidates) {
         const match = applies(rule) ? rule.pattern.exec(text) : null
         tried?.(rule.name, match !== null)
@@ -286,6 +290,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
 const closed = (text: string): string =>
   closedAddresses(text).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
 
+const linkPath = /\b(https?:\/\/[^\s/]{1,255})\/\S*/gi
 const localMax = 64
 const aroundAddress = /[\s<>()[\]@]/
 const domain = /[\w.-]{1,255}/y

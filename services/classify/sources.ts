@@ -103,7 +103,7 @@ export class Sources {
         }
       }
       walk(this.root)
-      this.#notice = splitNotice(withoutLinks(written(texts.join('\n'))))
+      this.#notice = splitNotice(withoutLinks(spaced(written(texts.join('\n')))))
     }
     return this.#notice
   }
@@ -254,4 +254,10 @@ const withoutLinks = (text: string): string =>
           return shown.toLowerCase().endsWith(address.toLowerCase()) ? '' : link
         },
       )
+    : text
+
+/** NetMail writes the spaces of a reply as underscores: "550_5.1.1_User_unknown". */
+const spaced = (text: string): string =>
+  text.includes('_')
+    ? text.replace(/\b[45]\d\d_[45]\.\d{1,3}\.\d{1,3}_\S{1,200}/g, (reply) => reply.replaceAll('_', ' '))
     : text

@@ -23,7 +23,7 @@ const asides = [
   'This relay does not accept mail from open relays or dynamic IP addresses.',
 ]
 /** Their own words say nothing of why that a rule knows. */
-const silent = new Set(['james2', 'in-the-subject', 'sentence-ja', 'delay-es', 'netmail', 'postal'])
+const silent = new Set(['james2', 'in-the-subject', 'delay-es', 'postal'])
 
 const reasonsOf = (sample: Parameters<typeof mail>[0]): string[] => [
   ...new Set(classify(mail(sample), { reversePath: '', forwardPaths: [] }).recipients.map(({ reason }) => reason)),

@@ -52,11 +52,11 @@ export function splitNotice(text: string): SplitText {
 
 /** Of all of these, an address's local part has 64 characters at most (RFC 5321 section 4.5.3.1.1): that keeps a hostile line cheap. */
 const aloneOnLine =
-  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"'])))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@]{1,64}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
+  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"])|(?<=[\s:])(?=')))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@][^\s<>()[\]{}",;:@]{0,63}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
 /** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
 const lineEnds = /@[^\s<>()[\]{}"',;:@]{1,255}[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
-  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:@]{1,64}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
+  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:@][^\s<>()[\]",;:@]{0,63}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
 /** As Exchange writes an address of X.400, with that of SMTP in it. */
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =

@@ -67,6 +67,38 @@ describe('notices in words', () => {
   }
 })
 
+describe('an address of any shape is named', () => {
+  const forms: readonly ((address: string) => string)[] = [
+    (address) => `I could not deliver your message to:\n\n<${address}>:\nRemote host said: 550 5.1.1 user unknown\n`,
+    (address) => `The following address(es) failed:\n\n  ${address}\n    550 5.1.1 user unknown\n`,
+    (address) => `Your message to ${address} couldn't be delivered.\n\n550 5.1.1 user unknown\n`,
+    (address) => `These could not be reached:\n\n${address}: 550 5.1.1 user unknown\n`,
+    (address) => `Recipient: ${address}\nReason: 550 5.1.1 user unknown\n`,
+  ]
+  for (const address of [
+    'bob@münchen.example',
+    'jürgen@dest.example',
+    '用户@例子.example',
+    'иван@почта.example',
+    "o'brien@dest.example",
+    'a+b=c@dest.example',
+    'bob/dept@dest.example',
+    'bob@localhost',
+    '#bob@dest.example',
+  ]) {
+    it(address, () => {
+      for (const write of forms) {
+        const notice = { from: 'MAILER-DAEMON@mx.example', subject: 'failure notice', body: write(address) }
+        assert.deepEqual(
+          classify(mail(notice)).recipients.map((each) => each.address),
+          [address],
+          write(''),
+        )
+      }
+    })
+  }
+})
+
 describe('a notice in words', () => {
   for (const [how, body] of [
     [
