@@ -227,14 +227,14 @@ function originalOf(
     isMissing('message-id') || isMissing('subject')
       ? toldOriginal(sources.notice().text)
       : { messageId: '', subject: '' }
-  const given = {
-    messageId: isMissing('message-id') ? messageId || told.messageId : '',
-    subject: isMissing('subject') && told.subject !== sources.subject() ? told.subject : '',
-    envelopeId,
+  const original: Record<string, string> = {}
+  const add = (name: string, value: string): void => {
+    if (value !== '') original[name] = value.slice(0, 300)
   }
-  return Object.fromEntries(
-    Object.entries(given).flatMap(([name, value]) => (value === '' ? [] : [[name, value.slice(0, 300)]])),
-  )
+  add('messageId', isMissing('message-id') ? messageId || told.messageId : '')
+  add('subject', isMissing('subject') && told.subject !== sources.subject() ? told.subject : '')
+  add('envelopeId', envelopeId)
+  return original
 }
 
 /** Whether the words and the returned message's own field agree on others than X-Failed-Recipients: a host in between rewrote that. */

@@ -32,7 +32,7 @@ const phrases: readonly (readonly [Command, RegExp])[] = [
 
 /** In a transcript a reply (<<<) stands behind the command (>>>) that it answers; MDaemon has arrows, and the time in front of them. */
 const transcript =
-  /(?:>>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<|-->\s*(ehlo|helo|mail|rcpt|data|\.)(?:\s[^\n]*)?\n[^\n]{0,60}<--)\s*[45]\d\d/gi
+  /(?:>>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<|-->\s*(ehlo|helo|mail|rcpt|data|\.)(?:\s[^\n]*)?\n[^\n]{0,60}<--)\s*[45]\d\d/i
 /** m-FILTER names the command on a line of its own, Stalwart in quotes. */
 const named =
   /smtp command\s*:?\s*\n?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command|rejected command ['"]?(ehlo|helo|mail|rcpt|data)\b/i
@@ -53,7 +53,7 @@ const anyPhrase =
 export function commandOf(text: string): Command {
   if (!anyPhrase.test(text)) return ''
   for (const [command, pattern] of phrases) if (pattern.test(text)) return command
-  const [, sent, shown] = transcript[Symbol.matchAll](text.slice(0, 20_000)).next().value ?? []
+  const [, sent, shown] = transcript.exec(text.slice(0, 20_000)) ?? []
   const verb = sent ?? shown ?? ''
   const alone = verb === '' ? (named.exec(text)?.slice(1).find(Boolean) ?? '') : ''
   return verbs[(verb || alone).toLowerCase()] ?? ''

@@ -89,8 +89,10 @@ const messageId =
 const otherId =
   /\b(?:references?|in-reply-to|(?:ticket|case|incident)(?:[- ]?(?:id|number|no\.?|#))?|(?:e?smtp|queue|session|transaction|tracking|message|log)[- ]?(?:id|token|number|no\.?|#))["']?\s{0,9}[:=]\s{0,9}<?[^\s<>()"',;@]{1,250}@[\w.-]{1,250}>?/i
 const link = /\bhttps?:\/\/\S+/gi
+/** Most lines hold none of their words. */
+const anyId = /\bid\b|-id\b|messageid|reference|reply-to|ticket|case|incident|token|number|\bno\b|#|https?:/i
 const withoutIds = (line: string): string =>
-  line.includes('@') ? line.replace(messageId, ' ').replace(otherId, ' ').replace(link, ' ') : line
+  line.includes('@') && anyId.test(line) ? line.replace(messageId, ' ').replace(otherId, ' ').replace(link, ' ') : line
 /** Whether a reply stands in front of the address: it may name whom the recipient forwards to. */
 const isOfReply = (line: string): boolean => (replyLine.exec(line)?.index ?? line.length) < line.indexOf('@')
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
@@ -162,13 +164,14 @@ export function parseNotice(text: string): Notice {
     (line) => aloneOnLine.test(line),
   )
   const summary = summaryLines(lines)
-  const mentions = lines.flatMap((line, index): Mentioned[] => {
+  const mentions: Mentioned[] = []
+  for (const [index, line] of lines.entries()) {
     const named = withoutIds(line)
-    if (!named.includes('@')) return []
+    if (!named.includes('@')) continue
     const isSummary = summary.has(index)
     const alone = isSummary || isOfOthers(named) ? undefined : onLine(named)
-    return [{ text: named, index, isSummary, alone }]
-  })
+    mentions.push({ text: named, index, isSummary, alone })
+  }
   const meant = mentions.filter(
     ({ text: named, index }) => replyLine.test(named) || !isOfContact(named, lines[index - 1] ?? ''),
   )
