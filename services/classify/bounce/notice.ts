@@ -27,7 +27,23 @@ const separator =
   /^[-_=*\s>]*(?:(?:this is a copy of (?:the|your)|below this line is a copy|(?:the )?(?:original|returned|undelivered|unsent|failed|bounced|rejected) (?:message|mail)(?: (?:follows|headers?|body|text|info|below|is attached|included)\b|\s*[-_=*:.]*\s*$)|(?:unsent|original|returned) message (?:follows|below|body|headers?)|message headers? (?:follow|from)|(?:the )?headers? of (?:the )?(?:original|message)|start of (?:original|returned)|enclosed is a copy|included is a copy|copy of (?:the )?(?:original |your )?message|received header|message text follows|text of (?:the )?original|original-message|the first \d+ (?:lines|bytes))|(?:ursprüngliche nachricht|nachricht im original|message d'origine|mensaje original|mensagem original|messaggio originale|以下.{0,8}(?:元の|送信した|送られた|オリジナル).{0,8}(?:メール|メッセージ)|(?:元の|オリジナル)(?:メール|メッセージ)|原文))/i
 
 const headerLine =
-  /^(?:[>|] ?)?(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to):\s?\S/i
+  /^(?:[>|] ?)?(?:return-path|received|x-[a-z-]+|message-id|mime-version|dkim-signature|delivered-to|(from|to|date|subject)):\s?\S/i
+const anyField = /^(?:[>|] ?)?(?:([A-Za-z][A-Za-z-]*):\s?\S|[ \t]+\S)/
+const headerLinesMax = 12
+/** What a message has that is returned without the fields of its transport; a notice that sums it up leaves out one, or stands before it. */
+const ownFields = ['from', 'to', 'date', 'subject']
+
+/** Whether a header begins with the line, on which `headerLine` found a field; `isOwn`: one of those that it must have all. */
+function startsHeader(lines: readonly string[], at: number, isOwn: boolean): boolean {
+  if (!isOwn) return lines.slice(at + 1, at + 6).filter((line) => anyField.test(line)).length >= 3
+  const names = new Set<string>()
+  for (const line of lines.slice(at, at + headerLinesMax)) {
+    const field = anyField.exec(line)
+    if (field === null) break
+    names.add((field[1] ?? '').toLowerCase())
+  }
+  return ownFields.every((name) => names.has(name))
+}
 
 /** The text of a bounce: what was written for a person, and what came back with it. */
 export type SplitText = { readonly text: string; readonly returned: string }
@@ -37,15 +53,17 @@ export function splitNotice(text: string): SplitText {
   const normal = text.replaceAll('\r\n', '\n')
   const lines = normal.split('\n')
   let at = 0
+  /** Somebody is: what sums up the message that was sent stands in front of that. */
+  let isNamed = false
   for (const [index, line] of lines.entries()) {
+    const field = headerLine.exec(line)
+    const isOwn = field?.[1] !== undefined
     const starts =
       (index > 0 && separator.test(line)) ||
-      (headerLine.test(line) &&
-        lines
-          .slice(index + 1, index + 6)
-          .filter((next) => /^(?:[>|] ?)?(?:[A-Za-z][A-Za-z-]*:\s?\S|[ \t]+\S)/.test(next)).length >= 3)
+      (field !== null && (isNamed || !isOwn) && startsHeader(lines, index, isOwn))
     if (starts) return { text: normal.slice(0, Math.max(0, at - 1)), returned: normal.slice(at) }
     at += line.length + 1
+    isNamed ||= line.includes('@')
   }
   return { text: normal, returned: '' }
 }

@@ -67,6 +67,35 @@ describe('notices in words', () => {
   }
 })
 
+describe('what comes back is no notice', () => {
+  const header = (to: string): string =>
+    `From: News <news@sender.example>\nTo: ${to}\nSubject: Your account is suspended: mailbox full!\nDate: Mon, 2 Nov 2020 10:00:00 +0000`
+  const words =
+    'Your mailbox is over quota and the account was suspended for spam.\nWrite to eve@shop.example.\n\nmax@shop.example\n550 5.7.1 blocked'
+  for (const line of [
+    'Your message was:',
+    '-----------------',
+    '',
+    'Ihre Nachricht:',
+    'Исходное сообщение:',
+    '原始邮件：',
+  ])
+    for (const mark of ['', '> ']) {
+      it(`behind "${line}", with "${mark}" in front of its lines`, () => {
+        const told = (sample: Omit<Sample, 'name' | 'to' | 'reason'>): string[] =>
+          classify(mail(sample), { reversePath: '', forwardPaths: [] }).recipients.map(
+            ({ address, reason }) => `${address} ${reason}`,
+          )
+        for (const sample of samples) {
+          if (sample.returnedTo !== undefined || sample.name === 'in-the-subject') continue
+          const returned = `${header(sample.to[0] ?? '')}\n\n${words}`.replace(/^/gm, mark)
+          const body = `${sample.body}\n\n${line}\n\n${returned}\n`
+          assert.deepEqual(told({ ...sample, body }), told(sample), sample.name)
+        }
+      })
+    }
+})
+
 describe('an address of any shape is named', () => {
   const forms: readonly ((address: string) => string)[] = [
     (address) => `I could not deliver your message to:\n\n<${address}>:\nRemote host said: 550 5.1.1 user unknown\n`,
