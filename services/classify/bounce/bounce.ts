@@ -136,9 +136,10 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     fromNotice = readNotice(parsed, { ...reading, isStranger: isOffice, domain: '' })
   const delayed = once(() => looksDelayed(sources, notice.text))
 
+  const speaksOf = once(() => ofAll(notice.text))
   const toldOf = (address: string): NoticeRecipient => ({
     address,
-    ...ofAll(notice.text, address),
+    ...speaksOf()(address),
     section: notice.text,
   })
   const drafts: Draft[] = []

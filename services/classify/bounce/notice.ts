@@ -301,7 +301,7 @@ export function readNotice(
       const diagnostic = pickDiagnostic(text)
       return { address, diagnostic, words: diagnostic, section: text }
     }
-    ofNotice ??= ofAll(notice, address)
+    ofNotice ??= ofAll(notice)(address)
     return { address, ...ofNotice, section: notice }
   })
 }

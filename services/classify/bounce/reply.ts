@@ -49,20 +49,22 @@ export function readCodes(diagnostic: string): { reply: string; status: string }
   return { reply, status }
 }
 
-/** What the whole notice says of a recipient. */
-export function ofAll(notice: string, address: string): { readonly diagnostic: string; readonly words: string } {
+/** What the whole notice says, told of each recipient that is asked for: it is read once, however many there are. */
+export function ofAll(notice: string): (address: string) => { readonly diagnostic: string; readonly words: string } {
   const diagnostic = pickDiagnostic(notice)
-  if (replyLine.test(diagnostic)) return { diagnostic, words: diagnostic }
+  if (replyLine.test(diagnostic)) return () => ({ diagnostic, words: diagnostic })
   const paragraphs = notice.slice(0, wordsMax).split(blankLine)
-  const at = Math.max(
-    0,
-    paragraphs.findIndex((paragraph) => paragraph.includes(address)),
-  )
-  const distance = (index: number): number => (index < at ? 2 * (at - index) - 1 : 2 * (index - at))
-  const nearest = paragraphs
-    .map((paragraph, index) => ({ paragraph, distance: distance(index) }))
-    .toSorted((one, other) => one.distance - other.distance)
-  return { diagnostic, words: nearest.map(({ paragraph }) => paragraph.trim()).join('\n\n') }
+  return (address) => {
+    const at = Math.max(
+      0,
+      paragraphs.findIndex((paragraph) => paragraph.includes(address)),
+    )
+    const distance = (index: number): number => (index < at ? 2 * (at - index) - 1 : 2 * (index - at))
+    const nearest = paragraphs
+      .map((paragraph, index) => ({ paragraph, distance: distance(index) }))
+      .toSorted((one, other) => one.distance - other.distance)
+    return { diagnostic, words: nearest.map(({ paragraph }) => paragraph.trim()).join('\n\n') }
+  }
 }
 /** As much as is looked at for a reason, in characters. */
 const wordsMax = 4_000
