@@ -2,7 +2,8 @@
  * How surely an address is a recipient, by what stands in front of it on its line: mail systems list recipients, and name others, too,
  * whom to write to or who reports.
  */
-import { anyWord, expression, wordsOf } from '../words.ts'
+import { anyWord, expression } from '../words.ts'
+import { failureWords } from './sections.ts'
 
 const bullet = `^[\\s>*•·\\-–|]*(?:\\d+[.)]\\s*)?`
 /** Nothing but somebody's name. */
@@ -13,7 +14,8 @@ const listed = new RegExp(
 const towards = expression(
   `(?:\\b(?:to|for|user|mailbox|account)s?(?:\\(e?s\\))?|${anyWord('towards')}|(?:${anyWord('recipient')})[^\\s:：@]{0,20})(?: (?:e-?mail )?address(?:es)?)?[\\s:：=<([{"'“‘]*$`,
 )
-const failure = wordsOf('failure')
+/** Whose mail was refused is named, too: "after MAIL FROM:<ann@example.com>". */
+const ofSender = /\b(?:from|sender)\s?[:=]?\s?[<("']{0,4}$/i
 /** From the beginning of a word, where a script has spaces between them: from each letter it would take six times as long. */
 const contact = expression(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
@@ -23,7 +25,7 @@ const hasWords = /\p{L}{2}/u
 
 /** @param before what stands on a line in front of an address: whether that is one, by a list, or by words that say so or what became of it */
 export const isOfRecipient = (before: string): boolean =>
-  listed.test(before) || towards.test(before) || failure.test(before)
+  listed.test(before) || (!ofSender.test(before) && (towards.test(before) || failureWords.test(before)))
 
 /** Whether a line asks to write to the address on it, or names who else is concerned; the line in front may say so. */
 export function isOfContact(line: string, lineBefore: string): boolean {
