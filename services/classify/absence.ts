@@ -3,7 +3,7 @@
  * languages that people use; one that could be two days (4/5) is left out.
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
-import { onlyAddress } from './bounce/notice.ts'
+import { onlyAddress, parseNotice } from './bounce/notice.ts'
 
 export type Absence = {
   /** ISO 8601 date; absent: not said. */
@@ -95,7 +95,7 @@ const placesMax = 100
 export function readAbsence(text: string, sentAt: number, isMoved: boolean, own: readonly string[] = []): Absence {
   const words = text.slice(0, textMax)
   const isKnown = (address: string): boolean => own.includes(address.toLowerCase())
-  const newAddress = isMoved ? findNewAddress(words, isKnown) || onlyAddress(words, isKnown) : ''
+  const newAddress = isMoved ? findNewAddress(words, isKnown) || onlyAddress(parseNotice(words), isKnown) : ''
   const end = endOf(words, sentAt)
   return { ...(end === null ? {} : { until: end }), ...(newAddress === '' ? {} : { newAddress }) }
 }

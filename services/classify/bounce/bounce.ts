@@ -157,6 +157,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       .split(',')
       .map((address) => findAddress(address))
       .filter((address) => address !== '')
+      .slice(0, recipientsMax)
     const first = drafts[0]
     drafts.length = 0
     const byHeader = failed.length > 0 && !isOutvoted(failed, fromNotice, sources)
@@ -467,7 +468,7 @@ function lastResort(
   const { isStranger } = reading
   const mentioned = readNotice(notice, { ...reading, isLast: true })
   if (mentioned.length > 0) return mentioned
-  const only = onlyAddress(notice.text, isStranger)
+  const only = onlyAddress(notice, isStranger)
   if (only !== '')
     return first === '' || addresses.some((each) => each.toLowerCase() === only.toLowerCase()) ? one(only) : []
   if (first !== '') return []

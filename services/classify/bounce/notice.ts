@@ -326,15 +326,12 @@ type Mentioned = {
 type Alone = { readonly text: string; readonly index: number; readonly address: string }
 
 /** The one address that a notice speaks of, in whatever words and language; empty: it speaks of none, or of several. */
-export function onlyAddress(notice: string, isStranger: (address: string) => boolean): string {
-  const lines = withoutSignature(notice.slice(0, 16_384)).split('\n')
-  const summary = summaryLines(lines)
-  const words = lines.filter((line, index) => !summary.has(index) && !isOfOthers(line)).map(withoutIds)
-  const ofRecipients = words.filter((line, index) => line.includes('@') && !isOfContact(line, words[index - 1] ?? ''))
-  for (const some of [ofRecipients, words]) {
+export function onlyAddress({ mentions, meant }: Notice, isStranger: (address: string) => boolean): string {
+  for (const those of [meant, mentions]) {
     const found = new Map<string, string>()
-    for (const address of addressesIn(some.join('\n'))) {
-      if (!isStranger(address)) found.set(address.toLowerCase(), address)
+    for (const { text, isSummary } of those) {
+      if (isSummary || isOfOthers(text)) continue
+      for (const address of addressesIn(text)) if (!isStranger(address)) found.set(address.toLowerCase(), address)
     }
     const [address = ''] = found.values()
     if (found.size > 0) return found.size === 1 ? address : ''
