@@ -104,8 +104,10 @@ export function parseFields(
   let at = start
   const limit = Math.min(end, start + mimeLimits.headerBytes)
   while (at < end) {
-    if (bytes[at] === lf) return { fields, bodyStart: at + 1 }
-    if (bytes[at] === cr && bytes[at + 1] === lf) return { fields, bodyStart: Math.min(end, at + 2) }
+    if (bytes[at] === lf || bytes[at] === cr) {
+      const blank = lineEndAt(bytes, at)
+      if (blank > at) return { fields, bodyStart: Math.min(end, blank) }
+    }
     let next = lineEnd(bytes, at, end)
     while (next < end && (bytes[next] === 0x20 || bytes[next] === 0x09)) next = lineEnd(bytes, next, end)
     const nameEnd = fieldNameEnd(bytes, at, next)
@@ -164,6 +166,13 @@ function fieldNameEnd(bytes: Buffer, start: number, end: number): number {
   return behind < end && behind - start <= nameMax && bytes[behind] === colon ? at : start
 }
 
+/** Offset behind the line end that starts at `at`, of LF, CRLF, or CRCRLF, as text files become that are converted twice; `at`: none does. */
+function lineEndAt(bytes: Buffer, at: number): number {
+  let behind = at
+  while (bytes[behind] === cr && behind < at + 2) behind++
+  return bytes[behind] === lf ? behind + 1 : at
+}
+
 /** Offset behind the line end of the line that starts at `at`. */
 export function lineEnd(bytes: Buffer, at: number, end: number): number {
   // Most lines are short: looking at each byte costs less than the call that searches.
@@ -210,7 +219,9 @@ export function rawText(bytes: Buffer, field: Field): string {
   while (end > start && isBlank(bytes[end - 1])) end--
   while (start < end && isBlank(bytes[start])) start++
   const text = bytes.toString('latin1', start, end)
-  return text.includes('\n') ? text.replace(/\r?\n/g, '') : text
+  if (!text.includes('\n')) return text
+  const unfolded = text.replace(/\r{0,2}\n(?=[ \t])/g, '')
+  return unfolded.includes('\n') ? unfolded.replace(/\r{0,2}\n/g, ' ') : unfolded
 }
 
 /** Not what trims strings: behind a character of UTF-8 its last byte may look like a space of latin1. */
@@ -315,8 +326,8 @@ function decodeQuotedPrintable(raw: Buffer): Buffer {
     }
     let next = at + 1
     while (raw[next] === 0x20 || raw[next] === 0x09) next++
-    if (raw[next] === lf) at = next
-    else if (raw[next] === cr && raw[next + 1] === lf) at = next + 1
+    const behind = lineEndAt(raw, next)
+    if (behind > next) at = behind - 1
     else {
       const value = Number.parseInt(raw.toString('latin1', at + 1, at + 3), 16)
       if (/^[0-9a-fA-F]{2}$/.test(raw.toString('latin1', at + 1, at + 3))) {

@@ -12,14 +12,26 @@ const reportBytesMax = 4 * 1024 * 1024
 
 /** The groups of a part whose body is not encoded; `bytes` is what the offsets of the fields refer to. */
 export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): FieldGroup[] {
-  const groups: FieldGroup[] = []
+  const groups: Field[][] = []
   const end = Math.min(part.end, part.bodyStart + reportBytesMax)
   let at = part.bodyStart
+  /** The group goes on behind lines that belong to its last field, though they are not folded. */
+  let goesOn = false
   while (at < end && groups.length < groupsMax) {
     const { fields, bodyStart } = parseFields(bytes, at, end)
-    if (fields.length > 0) groups.push(fields)
+    const group = groups.at(-1)
+    const last = group?.at(-1)
     // Where a line is no field, it is passed over, so that the rest is still read.
-    at = bodyStart > at ? bodyStart : lineEnd(bytes, at, end)
+    const isLine = fields.length === 0 && bodyStart === at
+    at = isLine ? lineEnd(bytes, at, end) : bodyStart
+    if (goesOn && isLine && last !== undefined) group?.splice(-1, 1, { ...last, end: at })
+    else {
+      if (goesOn) group?.push(...fields)
+      else if (fields.length > 0) groups.push([...fields])
+      const field = fields.at(-1)
+      // A reply of several lines, as it was heard.
+      goesOn = field?.end === bodyStart && field.name === 'diagnostic-code'
+    }
   }
   return groups
 }

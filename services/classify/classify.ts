@@ -59,7 +59,7 @@ export function examine(
 ): { readonly verdict: Verdict; readonly subject: string } {
   let subject = ''
   try {
-    const outer = new Sources(bytes, envelope)
+    const outer = new Sources(withLineFeeds(bytes), envelope)
     subject = outer.header('subject').slice(0, 200)
     const { bounces, leftOut } = attachedBounces(outer)
     const verdicts = bounces
@@ -71,6 +71,14 @@ export function examine(
   } catch (error) {
     return { verdict: failed(String(error instanceof Error ? error.message : error)), subject }
   }
+}
+
+const [cr, lf] = [0x0d, 0x0a]
+
+/** A file of the old Mac OS ends its lines with CR alone: as many bytes with LF, so that offsets stay what they are. */
+function withLineFeeds(bytes: Buffer): Buffer {
+  if (bytes.includes(lf) || !bytes.includes(cr)) return bytes
+  return Buffer.from(bytes.map((byte) => (byte === cr ? lf : byte)))
 }
 
 /** @param addressed the messages whose recipients are ours */

@@ -51,11 +51,7 @@ function statusPartsOf(sources: Sources): readonly Part[] {
 function readParts(sources: Sources): Dsn {
   const { bytes, root } = sources
   const parts = statusPartsOf(sources)
-  if (parts.length === 0) {
-    const range = flattened(bytes, root)
-    if (range === null) return { reporter: '', envelopeId: '', messageId: '', recipients: [] }
-    return readStray(bytes, range)
-  }
+  if (parts.length === 0) return readFlattened(bytes, root)
   const read = parts.map((part) => readPart(bytes, part))
   const known = new Set<string>()
   const recipients = read.flatMap((dsn, index) => {
@@ -75,21 +71,28 @@ function readParts(sources: Sources): Dsn {
 }
 
 /** Fields of a report where they do not belong: only those that name an address are believed. */
-function readStray(bytes: Buffer, range: { readonly bodyStart: number; readonly end: number }): Dsn {
-  const { recipients, ...dsn } = readDsn(bytes, range)
-  return { ...dsn, recipients: recipients.filter(({ address }) => address.includes('@')) }
-}
+const readStray = (bytes: Buffer, range: { readonly bodyStart: number; readonly end: number }): Dsn =>
+  withAddress(readDsn(bytes, range))
+
+const withAddress = ({ recipients, ...dsn }: Dsn): Dsn => ({
+  ...dsn,
+  recipients: recipients.filter(({ address }) => address.includes('@')),
+})
 
 function readPart(bytes: Buffer, part: Part): Dsn {
   const decoded = decodedReport(bytes, part)
-  if (decoded === null) {
-    const dsn = readDsn(bytes, part)
-    // Where the blank line is missing, the report's fields stand in the part's header.
-    return dsn.recipients.length > 0 ? dsn : readStray(bytes, { bodyStart: part.start, end: part.bodyStart })
-  }
-  const { recipients, ...dsn } = readDsn(decoded, { bodyStart: 0, end: decoded.length })
-  // Offsets into decoded bytes mean nothing to others: the whole part is the evidence.
-  const range = [part.bodyStart, part.end] as const
+  if (decoded !== null) return readCopy(decoded, part)
+  const dsn = readDsn(bytes, part)
+  if (dsn.recipients.length > 0) return dsn
+  // Where the blank line is missing, the report's fields stand in the part's header.
+  const stray = readStray(bytes, { bodyStart: part.start, end: part.bodyStart })
+  return stray.recipients.length > 0 ? stray : readFlattened(bytes, part)
+}
+
+/** Of a copy of a part's text: offsets into that mean nothing to others, so the whole part is the evidence. */
+function readCopy(copy: Buffer, { bodyStart, end }: Part): Dsn {
+  const { recipients, ...dsn } = readDsn(copy, { bodyStart: 0, end: copy.length })
+  const range = [bodyStart, end] as const
   return {
     ...dsn,
     recipients: recipients.map((recipient) => ({ ...recipient, range, statusRange: null, diagnosticRange: null })),
@@ -97,17 +100,25 @@ function readPart(bytes: Buffer, part: Part): Dsn {
 }
 
 const dsnField =
-  /^(?:reporting-mta|final-recipient|original-recipient)[ \t]*:[ \t]*(?:rfc822|utf-8|dns|x-[\w-]+|smtp)[ \t]*;/im
-const returnedField = /^(?:return-path|received)[ \t]*:/im
+  /^[>| \t]*(?:reporting-mta|final-recipient|original-recipient)[ \t]*:[ \t]*(?:rfc822|utf-8|dns|x-[\w-]+|smtp)[ \t]*;/im
+const recipientField = /^([>| \t]*)(?:final|original)-recipient[ \t]*:/im
+const returnedField = /^[>| \t]*(?:return-path|received)[ \t]*:/im
 const flattenedMax = 256 * 1024
 
-/** The fields of a report whose parts were lost on the way: forwarded as text, or with a boundary that is none. */
-function flattened(bytes: Buffer, { bodyStart: from, end }: Part): { bodyStart: number; end: number } | null {
+/** The fields of a report whose parts were lost on the way: forwarded as text, quoted or indented, or with a boundary that is none. */
+function readFlattened(bytes: Buffer, part: Part): Dsn {
+  const { bodyStart: from, end } = part
   const text = bytes.toString('latin1', from, Math.min(end, from + flattenedMax))
-  const start = dsnField.exec(text)?.index
-  if (start === undefined || !/^(?:final|original)-recipient[ \t]*:/im.test(text)) return null
-  const returned = returnedField.exec(text.slice(start))?.index ?? text.length - start
-  return { bodyStart: from + start, end: from + start + returned }
+  const start = text.search(dsnField)
+  const prefix = recipientField.exec(text)?.[1]
+  if (start < 0 || prefix === undefined) return { reporter: '', envelopeId: '', messageId: '', recipients: [] }
+  const length = returnedField.exec(text.slice(start))?.index ?? text.length - start
+  if (prefix === '') return readStray(bytes, { bodyStart: from + start, end: from + start + length })
+  const lines = text.slice(start, start + length).split('\n')
+  const bare = lines.map((line) =>
+    line.startsWith(prefix) ? line.slice(prefix.length) : line.replace(/^[>|\s]+$/, ''),
+  )
+  return withAddress(readCopy(Buffer.from(bare.join('\n'), 'latin1'), part))
 }
 
 export type BounceOptions = ReasonOptions & {

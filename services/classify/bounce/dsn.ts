@@ -88,7 +88,7 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
 /** Of one that lines divide which are no fields. */
 const groupFieldsMax = 100
 
-/** A group for each recipient (RFC 3464 section 2.3), also where the blank line between two is missing, or a line that is no field divides one. */
+/** A group for each recipient (RFC 3464 section 2.3), also where the blank line between two is missing, or where blank lines or lines that are no fields divide one. */
 function recipientGroups(given: readonly FieldGroup[]): FieldGroup[] {
   const groups: Field[][] = []
   const has = (group: FieldGroup | undefined, ...names: readonly string[]): boolean =>
@@ -98,8 +98,8 @@ function recipientGroups(given: readonly FieldGroup[]): FieldGroup[] {
     const goesOn =
       (last?.length ?? 0) < groupFieldsMax &&
       has(last, 'final-recipient') &&
-      !has(last, 'action', 'status') &&
-      !has(group, 'final-recipient', 'original-recipient')
+      !has(group, 'final-recipient', 'original-recipient') &&
+      !group.some(({ name }) => has(last, name))
     if (last !== undefined && goesOn) last.push(...group)
     else groups.push([])
     for (const field of goesOn ? [] : group) {

@@ -50,7 +50,7 @@ export type SplitText = { readonly text: string; readonly returned: string }
 
 /** Splits the text of a bounce into the notice and what was returned with it. */
 export function splitNotice(text: string): SplitText {
-  const normal = text.replaceAll('\r\n', '\n')
+  const normal = text.includes('\r') ? text.replace(/\r{1,2}\n/g, '\n') : text
   const lines = normal.split('\n')
   let at = 0
   /** Somebody is: what sums up the message that was sent stands in front of that. */
