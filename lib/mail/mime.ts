@@ -220,7 +220,7 @@ export function rawText(bytes: Buffer, field: Field): string {
   while (start < end && isBlank(bytes[start])) start++
   const text = bytes.toString('latin1', start, end)
   if (!text.includes('\n')) return text
-  const unfolded = text.replace(/\r{0,2}\n(?=[ \t])/g, '')
+  const unfolded = text.replace(/[\r\n]{1,3}(?=[ \t])/g, '')
   return unfolded.includes('\n') ? unfolded.replace(/\r{0,2}\n/g, ' ') : unfolded
 }
 
@@ -344,7 +344,12 @@ export const partText = (bytes: Buffer, part: Part, max: number, fallback?: Fall
   decodeText(decodeBody(bytes, part, max), part.parameters['charset'] ?? '', fallback)
 
 /** All parts, the message itself first, in the order of the bytes. */
-export function* walkParts(part: Part): Generator<Part> {
-  yield part
-  for (const child of part.children) yield* walkParts(child)
+export function walkParts(part: Part): Part[] {
+  const parts: Part[] = []
+  const walk = (each: Part): void => {
+    parts.push(each)
+    for (const child of each.children) walk(child)
+  }
+  walk(part)
+  return parts
 }

@@ -45,7 +45,7 @@ function outermost(parts: readonly Part[]): Part[] {
 }
 
 const bytesWithoutReturned = (root: Part): number =>
-  outermost([...walkParts(root)].filter((part) => part !== root && isMessage(part))).reduce(
+  outermost(walkParts(root).filter((part) => part !== root && isMessage(part))).reduce(
     (bytes, { bodyStart, end }) => bytes - (end - bodyStart),
     root.end - root.start,
   )

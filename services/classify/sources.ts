@@ -73,7 +73,7 @@ export class Sources {
   }
 
   parts(): readonly Part[] {
-    this.#parts ??= [...walkParts(this.root)]
+    this.#parts ??= walkParts(this.root)
     return this.#parts
   }
 

@@ -50,7 +50,7 @@ export async function readContent(message: Buffer): Promise<Content> {
 /** The header and the first text. */
 function readPlainly(bytes: Buffer): Content {
   const root = parseMime(bytes)
-  const first = [...walkParts(root)].find((part) => part.children.length === 0 && part.type === 'text/plain')
+  const first = walkParts(root).find((part) => part.children.length === 0 && part.type === 'text/plain')
   return {
     headers: root.fields.slice(0, headersMax).map((field) => ({
       name: field.name,

@@ -39,6 +39,7 @@ const named =
 const verbs: Readonly<Record<string, Command>> = {
   ehlo: 'HELO',
   helo: 'HELO',
+  lhlo: 'HELO',
   mail: 'MAIL',
   rcpt: 'RCPT',
   data: 'DATA',
@@ -49,8 +50,13 @@ const verbs: Readonly<Record<string, Command>> = {
 const anyPhrase =
   /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|smtp error|>>>|-->/i
 
+/** As Postfix says it, behind each reply that it quotes. */
+const inReply = /\(in reply to (?:end of )?(data|mail|rcpt|ehlo|helo|lhlo)\b/i
+
 /** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
 export function commandOf(text: string): Command {
+  const replied = inReply.exec(text)?.[1]
+  if (replied !== undefined) return verbs[replied.toLowerCase()] ?? ''
   if (!anyPhrase.test(text)) return ''
   for (const [command, pattern] of phrases) if (pattern.test(text)) return command
   const [, sent, shown] = transcript.exec(text.slice(0, 20_000)) ?? []

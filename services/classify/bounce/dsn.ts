@@ -143,10 +143,12 @@ const diagnosticOf = (value: string): string => {
 
 /** A utf-8-addr in an ASCII report has its other characters as `\x{HEX}` (RFC 6533 section 3). */
 const unescaped = (value: string): string =>
-  value.replace(/\\x\{([0-9A-Fa-f]{2,6})\}/g, (all, hex: string) => {
-    const code = Number.parseInt(hex, 16)
-    return code > 0x20 && code <= 0x10ffff ? String.fromCodePoint(code) : all
-  })
+  value.includes('\\x{')
+    ? value.replace(/\\x\{([0-9A-Fa-f]{2,6})\}/g, (all, hex: string) => {
+        const code = Number.parseInt(hex, 16)
+        return code > 0x20 && code <= 0x10ffff ? String.fromCodePoint(code) : all
+      })
+    : value
 
 const mailboxOf = (value: string): string => {
   const cleaned = cleanAddress(unescaped(withoutType(value)))
