@@ -1,13 +1,19 @@
 /**
  * Automatic replies (RFC 3834): out of office, tickets, challenges, "I have moved". A null reverse-path alone decides nothing.
  */
+import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence } from '#schemas/types.ts'
+import { readAbsence } from './absence.ts'
+import { addressesIn } from './bounce/address.ts'
 import type { Sources } from './sources.ts'
 import { forwardPrefix, isReply, replyPrefix } from './subject.ts'
 import { anyWord, withoutLineEnds, wordsOf } from './words.ts'
 
-/** The rule of those that only their words give away. */
+/** The rules of those that only their words give away. */
 export const acknowledgement = 'text:acknowledgement'
+const [moved, away] = ['text:moved', 'text:absence']
+/** What bounces say in words, too. */
+export const weakRules: readonly string[] = [acknowledgement, moved, away]
 
 export type AutoReply = {
   readonly variant: 'out-of-office' | 'ticket' | 'challenge' | 'moved' | 'other'
@@ -23,15 +29,19 @@ const courtesyPattern = wordsOf('courtesySubject')
 /** Where somebody is, in a word that an offer may begin with, too: of the same. */
 const holidayPattern = wordsOf('holidaySubject')
 const ticketPattern =
-  /\b(?:ticket|case|request|anfrage|demande)\b[^\n]{0,40}(?:#|\bid\b|received|created|opened|erhalten|reçu)|\bticket (?:cread|creat|criad|cré[ée]|erstellt|angelegt|aangemaakt|skapat|oprettet|opprettet|utworzon)\p{L}*|(?:№|\bn[°º]|\b(?:ticket|case|anfrage|vorgang)s?-?(?:nummer|nr\.?|number|no\.?)) ?:? ?#?\d{3,}|\[[^\]\n]{0,60}#?[A-Z]*-?\d{4,}\]|\b(?:INC|RITM|REQ)\d{5,}/iu
+  /\b(?:ticket|case|request|anfrage|demande)\b[^\n]{0,40}(?:#|\bid\b|received|created|opened|erhalten|reçu)|\bticket (?:cread|creat|criad|cré[ée]|erstellt|angelegt|aangemaakt|skapat|oprettet|opprettet|utworzon)\p{L}*|(?:№|\bn[°º]|\b(?:ticket|case|anfrage|vorgang)s?-?(?:nummer|nr\.?|number|no\.?)) ?:? ?#?\d{3,}|\[[^\]\n]{0,60}(?:#\d+|#?[A-Z]*-?\d{4,})\]|\b(?:INC|RITM|REQ)\d{5,}/iu
 /** What nobody but a challenge says. */
 const challengeWords =
-  /protecting (?:myself|my (?:inbox|mailbox|account)) from (?:receiving )?(?:junk|spam)|held because the (?:e-?mail |sender.s )?(?:address|sender) (?:has not|was not|is not|has never) (?:yet )?(?:been )?(?:verified|confirmed|approved)|to (?:release|deliver|have) your (?:message|mail|e-?mail)[^.\n]{0,60}(?:deliver[^.\n]{0,30})?(?:click|send|reply|confirm|please)|(?:prove|verify|confirm)[^.\n]{0,40}\byou(?:.re| are) (?:a |not a )?(?:human|real|person|robot|spammer)|(?:sender|guest|white|safe|approved)[- ]?list[^.\n]{0,40}(?:click|confirm|request)/i
+  /protecting (?:myself|my (?:inbox|mailbox|account)) from (?:receiving )?(?:junk|spam)|held because the (?:e-?mail |sender.s )?(?:address|sender) (?:has not|was not|is not|has never) (?:yet )?(?:been )?(?:verified|confirmed|approved)|(?:being |been )?held until you (?:confirm|verify|reply|prove)|\bpay (?:a|the)\b[^.\n]{0,30}(?:fee|amount)[^.\n]{0,40}deliver|to (?:release|deliver|have) your (?:message|mail|e-?mail)[^.\n]{0,60}(?:deliver[^.\n]{0,30})?(?:click|send|reply|confirm|please)|(?:prove|verify|confirm)[^.\n]{0,40}\byou(?:.re| are) (?:a |not a )?(?:human|real|person|robot|spammer)|(?:sender|guest|white|safe|approved)[- ]?list[^.\n]{0,40}(?:click|confirm|request)/i
 const challengePattern =
   /challenge|confirm (?:that )?you(?:r e-?mail| are)|(?:e-?mail|sender) (?:address )?verification|spamarrest|boxbe|sender authentication|please (?:verify|confirm)/i
 const movedPattern = wordsOf('moved')
 /** What an automatic reply says of one who is away. */
 const absencePattern = wordsOf('absenceText')
+/** How somebody says that he is away, or an office that it is closed. */
+const statementPattern = wordsOf('absenceStatement')
+/** How an automatic reply calls itself. */
+const replyTextPattern = wordsOf('autoReplyText')
 /** What a ticket system says that it did. */
 const acknowledgePattern = wordsOf('acknowledgement')
 /** The subject of what answers for an address that nobody reads. */
@@ -50,6 +60,34 @@ function isCourtesy(sources: Sources): boolean {
     (courtesyPattern.test(sources.subject()) || holidayPattern.test(sources.subject()))
   )
 }
+
+const isOfMany = (sources: Sources): boolean => sources.has('list-id') || sources.has('list-unsubscribe')
+
+/** Another address than those of who wrote and of who reads it. */
+function namesAnother(sources: Sources, words: string): boolean {
+  const own = [sources.sender(), findAddress(sources.header('to')).toLowerCase()]
+  return addressesIn(words).some((address) => !own.includes(address.toLowerCase()))
+}
+
+const hasEnd = (sources: Sources, words: string): boolean =>
+  readAbsence(words, Date.parse(sources.header('date')) || 0, false).until !== undefined
+
+/** Of what no field marks: what a person wrote once, for whoever writes; who is asked something is answered by a person. */
+function byWords(sources: Sources, words: string): Evidence | null {
+  const top = words.slice(0, topMax)
+  const said = replyTextPattern.exec(top)?.[0]
+  if (said !== undefined) return sources.find('kind', away, said)
+  if (sources.has('in-reply-to') || isReply(sources.subject()) || /[?？]/.test(top)) return null
+  const gone = movedPattern.exec(words)?.[0]
+  if (gone !== undefined && words.length <= shortMax && namesAnother(sources, words))
+    return sources.find('kind', moved, gone)
+  const absent = statementPattern.exec(top)?.[0]
+  if (absent !== undefined) return sources.find('kind', away, absent)
+  const isHoliday = holidayPattern.test(sources.subject()) && absencePattern.test(words) && hasEnd(sources, words)
+  return isHoliday ? sources.field('kind', 'text:subject', 'subject') : null
+}
+/** Characters: that stands at the front, and who has gone says little else. */
+const [topMax, shortMax] = [600, 1_000]
 
 export function readAutoReply(sources: Sources): AutoReply | null {
   const autoSubmitted = sources.header('auto-submitted').toLowerCase()
@@ -98,6 +136,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
     if (said !== undefined && (isByMachine || ticketPattern.test(words)))
       evidence = sources.find('kind', acknowledgement, said)
   }
+  evidence ??= isOfMany(sources) ? null : byWords(sources, words)
   if (evidence === null && unreadPattern.test(sources.subject()) && machinePattern.test(words))
     evidence = sources.field('kind', 'text:subject', 'subject')
   if (evidence === null) return null
@@ -110,7 +149,8 @@ export function readAutoReply(sources: Sources): AutoReply | null {
           ? 'ticket'
           : subjectPattern.test(sources.subject()) ||
               holidayPattern.test(sources.subject()) ||
-              absencePattern.test(words)
+              absencePattern.test(words) ||
+              statementPattern.test(words.slice(0, topMax))
             ? 'out-of-office'
             : 'other'
   return { variant, evidence }

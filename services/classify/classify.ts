@@ -10,7 +10,7 @@ import type { Envelope, Evidence, Verdict, VerdictRecipient } from '#schemas/typ
 import { readAbsence } from './absence.ts'
 import { type AddressFacts, readAddresses, returnPaths } from './addresses.ts'
 import { attachedBounces, merged } from './attached.ts'
-import { acknowledgement, readAutoReply } from './auto-reply.ts'
+import { readAutoReply, weakRules } from './auto-reply.ts'
 import { readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
 import { readCodes } from './bounce/reply.ts'
@@ -153,7 +153,7 @@ function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts,
   // Some mark their bounces as automatic replies; those of people do not quote a code.
   const isNotice = byWords !== null && isMarked(sources, byWords)
   const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
-  if (autoReply !== null && (byWords === null || autoReply.evidence.rule !== acknowledgement)) {
+  if (autoReply !== null && (byWords === null || !weakRules.includes(autoReply.evidence.rule))) {
     const address = findAddress(sources.header('from'))
     const text = `${sources.subject()}\n${aboveQuote(sources.notice().text)}`
     const own = [address, ...ourAddresses(sources)].map((each) => each.toLowerCase())

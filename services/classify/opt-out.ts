@@ -69,9 +69,10 @@ export function isRequest(line: string): boolean {
   if (line === '' || line.length > lineMax) return false
   const text = line.replace(/\s+/g, ' ')
   if (commandPattern.test(text) || requestWithToken.test(text)) return true
-  return text
-    .split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
-    .some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !isOther(sentence))
+  const sentences = text.split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
+  // "Stop! I never asked for this."
+  if (commandPattern.test(sentences[0] ?? '')) return true
+  return sentences.some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !isOther(sentence))
 }
 
 const isOther = (sentence: string): boolean => denialPattern.test(sentence) || offerPattern.test(sentence)
