@@ -59,6 +59,21 @@ describe('an absence', () => {
       ['Tôi đang nghỉ phép đến ngày 20 tháng 12.', '2026-12-20'],
       ['Saya sedang cuti sampai tanggal 20 Desember.', '2026-12-20'],
       ['ฉันลาพักร้อนจนถึงวันที่ 20 ธันวาคม', '2026-12-20'],
+      ['Na godišnjem sam odmoru do 10. prosinca.', '2026-12-10'],
+      ['Olen puhkusel kuni 10. detsembrini.', '2026-12-10'],
+      ['Esmu atvaļinājumā līdz 10. decembrim.', '2026-12-10'],
+      ['Jag är inte på kontoret förrän den 10 december', '2026-12-10'],
+      ['Ich bin ab dem 16.12. wieder für Sie da.', '2026-12-16'],
+      ['Ich bin am 16.12. zurück.', '2026-12-16'],
+      ['Our office is closed and will reopen on January 4.', '2027-01-04'],
+      ['Rientrerò il 10 dicembre.', '2026-12-10'],
+      ['Volto dia 10 de dezembro.', '2026-12-10'],
+      ['Ik ben weer bereikbaar op 10 december.', '2026-12-10'],
+      ['December 10-én térek vissza.', '2026-12-10'],
+      ['В отпуске до 10.12', '2026-12-10'],
+      ["10 Aralık'ta döneceğim.", '2026-12-10'],
+      ['12/10まで不在です。', '2026-12-10'],
+      ['我公司12月1日至7日放假。', '2026-12-07'],
     ] as const) {
       assert.equal(readAbsence(text, sentAt, false).until, until, text)
     }

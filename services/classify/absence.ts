@@ -13,7 +13,9 @@ export type Absence = {
 
 /** Whose names of months are known: ICU has them (CLDR), as they stand beside a day and alone; also without their accents. */
 const languages =
-  'en en-GB de de-AT fr es it pt nl sv da nb fi pl cs sk hu ro bg tr el ru uk ar he th id et lv lt'.split(' ')
+  'en en-GB de de-AT fr es it pt nl sv da nb fi pl cs sk hu ro bg tr el ru uk ar he th id et lv lt hr sl sr-Latn ca'.split(
+    ' ',
+  )
 let monthNames: ReadonlyMap<string, number> | null = null
 
 function readMonths(): ReadonlyMap<string, number> {
@@ -28,12 +30,23 @@ function readMonths(): ReadonlyMap<string, number> {
       for (let month = 1; month <= 12; month++) {
         const parts = format.formatToParts(Date.UTC(2026, month - 1, 15))
         const name = nameOf(parts.find(({ type }) => type === 'month')?.value ?? '')
-        for (const spelling of [name, name.normalize('NFD').replace(/\p{M}/gu, ''), name.replace('ä', 'ae')])
+        for (const spelling of [
+          name,
+          name.normalize('NFD').replace(/\p{M}/gu, ''),
+          name.replace('ä', 'ae'),
+          declined(language, name),
+        ])
           if (spelling.length >= 3 && !names.has(spelling)) names.set(spelling, month)
       }
     }
   }
   return names
+}
+
+/** "Until November" in one word, where CLDR has no such case: Estonian's terminative, Latvian's dative. */
+function declined(language: string, name: string): string {
+  if (language === 'et') return `${name.replace(/er$/, 'r')}${name.endsWith('i') ? 'ni' : 'ini'}`
+  return language === 'lv' ? name.replace(/s$/, 'm') : name
 }
 
 const nameOf = (word: string): string => word.toLowerCase().replace(/\.$/, '')
@@ -47,10 +60,10 @@ function monthOf(word: string | undefined): number | null {
 
 /** Words in front of the day until which, or on which again. */
 const until =
-  /(?<![\p{L}\p{M}])(?:until|till|through|thru|back (?:on|in the office)?|return(?:ing)?(?: to the office)?|ends? on|up to|to(?= (?:the )?\d)|bis|zurück|wieder (?:im büro|erreichbar|da)|tot(?: en met)?|t\/m|terug|jusqu.au|au(?= \d)|retour|de retour|hasta|al(?= \d)|regres\w*|vuelv\w*|fino al|rientr\w*|até|a(?= \d{1,2} de\b)|regress\w*|retorn\w*|til|tillbaka|till och med|åter|tilbage|tilbake|palaan|takaisin|do(?: dnia)?|wracam|vrátím se|până|revin|μέχρι|έως|ως|επιστρέφω|sampai|hingga|kembali|kuni|līdz|iki)(?![\p{L}\p{M}])|(?<!\p{L})(?:до|вернусь|повернусь|по)(?!\p{L})|(?<!\p{L})(?:حتى|إلى|עד)(?!\p{L})|đến|จนถึง|ถึง|至|到(?!办公|辦公|公司)/giu
+  /(?<![\p{L}\p{M}])(?:until|till|through|thru|back (?:on|in the office)?|return(?:ing)?(?: to the office)?|ends? on|up to|to(?= (?:the )?\d)|bis|zurück|wieder (?:im büro|erreichbar|da)|tot(?: en met)?|t\/m|terug|jusqu.au|au(?= \d)|retour|de retour|hasta|al(?= \d)|regres\p{L}*|vuelv\p{L}*|volver\p{L}*|fino al|rientr\p{L}*|até|volt(?:o|arei)|a(?= \d{1,2} de\b)|retorn\p{L}*|re-?open(?:s|ing)?|weer (?:bereikbaar|aanwezig|terug|op kantoor)|förrän|til|tillbaka|till och med|åter|tilbage|tilbake|palaan|takaisin|do(?: dnia)?|wracam|vrátím se|până|revin|μέχρι|έως|ως|επιστρέφω|sampai|hingga|kembali|kuni|līdz|iki)(?![\p{L}\p{M}])|(?<!\p{L})(?:до|вернусь|повернусь|по)(?!\p{L})|(?<!\p{L})(?:حتى|إلى|עד)(?!\p{L})|đến|จนถึง|ถึง|至|到(?!办公|辦公|公司)/giu
 /** Words behind it. */
 const untilThen =
-  /まで|까지|(?<=[\p{L}\d])-ig(?!\p{L})|(?<!\p{L})(?:asti|saakka|kadar|dek)(?!\p{L})|(?:返回|回到|回来|回來|より|復帰|出社|복귀)/giu
+  /まで|까지|(?<=[\p{L}\d])-ig(?!\p{L})|(?<!\p{L})(?:asti|saakka|kadar|dek)(?!\p{L})|(?<!\p{L})(?:wieder|zurück)(?!\p{L})|(?<=\d)\.?-[éáő]n (?:újra |ismét )?(?:térek|jövök|leszek)|['’](?:da|de|ta|te) (?:dön|ofis|iş)|放假|(?:返回|回到|回来|回來|より|復帰|出社|복귀)/giu
 
 type Read = (groups: readonly (string | undefined)[]) => readonly [string | undefined, number | null, number]
 /** Forms of a date, the surest first, each with how its year, month and day are read. */
@@ -73,6 +86,15 @@ const forms: readonly (readonly [RegExp, Read])[] = [
   [
     /([\p{L}\p{M}]{3,})\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(20\d\d))?(?!\d)/gu,
     ([month, day, year]) => [year, monthOf(month), Number(day)],
+  ],
+  [
+    /(?<![\d/])(\d{1,2})\/(\d{1,2})(?=\s?(?:[（(][^）)\n]{1,3}[）)])?\s?(?:まで|に|より|から))/g,
+    ([month, day]) => [undefined, Number(month), Number(day)],
+  ],
+  [
+    // "10.11": not a time.
+    /(?<![\d.])(\d{1,2})\.(\d{1,2})(?![.\d]|\s?(?:uhr|h|pm|am)\b)/gi,
+    ([day, month]) => [undefined, Number(month), Number(day)],
   ],
   [
     /\b(\d{1,2})[/-](\d{1,2})(?:[/-](20\d\d|\d\d))?\b/g,
@@ -102,7 +124,7 @@ export function readAbsence(text: string, sentAt: number, isMoved: boolean, own:
 
 function endOf(words: string, sentAt: number): string | null {
   for (const match of [...words.matchAll(untilThen)].slice(0, placesMax)) {
-    const date = datesIn(words.slice(Math.max(0, match.index - reach), match.index), sentAt).at(-1)
+    const date = datesIn(words.slice(Math.max(0, match.index - reach), match.index + match[0].length), sentAt).at(-1)
     if (date !== undefined) return date
   }
   for (const match of [...words.matchAll(until)].slice(0, placesMax)) {

@@ -96,3 +96,12 @@ describe('who signs a notice is no recipient', () => {
     for (const body of [apart, listed]) assert.deepEqual(told(body + returned('bob@dest.example')), both, body)
   })
 })
+
+it('nor is whose mail was refused, where the command alone names him', () => {
+  const body =
+    'A message that you sent could not be delivered. The following address failed:\n\n  bob@dest.example\n    host mx.dest.example [192.0.2.9]\n    SMTP error from remote mail server after MAIL FROM:<news2@sender2.example>:\n    553 sorry, your envelope sender domain must exist\n'
+  const from = 'Mail Delivery System <Mailer-Daemon@relay.example>'
+  assert.deepEqual(recipientsOf({ from, subject: 'Mail delivery failed: returning message to sender', body }), [
+    'bob@dest.example',
+  ])
+})

@@ -249,6 +249,35 @@ const reports: readonly (readonly [form: string, message: string, recipients: st
     'ann@x.example failed 5.1.1  userunknown',
   ],
   [
+    'a blank line between all fields',
+    report(
+      perMessage,
+      'Final-Recipient: rfc822; ann@x.example\n\nAction: failed\n\nStatus: 5.2.2\n\nDiagnostic-Code: smtp; 552 5.2.2 full',
+    ),
+    'ann@x.example failed 5.2.2 552 mailboxfull',
+  ],
+  [
+    'a reply in lines of its own, not folded',
+    report(
+      perMessage,
+      'Final-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 554 5.7.1 Your message\nwas rejected as spam\nLast-Attempt-Date: x',
+    ),
+    'ann@x.example failed 5.7.1 554 spamdetected',
+  ],
+  [
+    'spaces in front of all fields',
+    report(
+      perMessage,
+      '  Final-Recipient: rfc822; ann@x.example\n  Action: failed\n  Status: 5.2.2\n  Diagnostic-Code: smtp;\n    552 5.2.2 full',
+    ),
+    'ann@x.example failed 5.2.2 552 mailboxfull',
+  ],
+  [
+    'no parts, all of it quoted',
+    `From: MAILER-DAEMON@mx.example\nTo: b@s.example\nSubject: Undelivered\n\n> ${report(perMessage, 'Final-Recipient: rfc822; ann@x.example\nAction: failed\nStatus: 5.2.2').replaceAll('\n', '\n> ')}`,
+    'ann@x.example failed 5.2.2  mailboxfull',
+  ],
+  [
     'a recipient twice',
     report(
       perMessage,
@@ -263,6 +292,8 @@ describe('a delivery report', () => {
     for (const [ends, bytes] of [
       ['LF', message],
       ['CRLF', message.replaceAll('\n', '\r\n')],
+      ['CR, as on the old Mac OS', message.replaceAll('\n', '\r')],
+      ['CRCRLF, as text becomes that is converted twice', message.replaceAll('\n', '\r\r\n')],
     ] as const) {
       it(`is read with ${form}, with ${ends}`, () => {
         const { kind, recipients } = classify(Buffer.from(bytes))
