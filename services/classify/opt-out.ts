@@ -28,6 +28,10 @@ const denialPattern = new RegExp(marksOptional(rules.denial), 'iu')
 /** A sentence that tells others how they can ask for it. */
 const offerPattern = new RegExp(marksOptional(rules.offer), 'iu')
 
+/** What is to be cancelled, deleted or sent no more is something else. */
+const otherPattern = new RegExp(marksOptional(rules.other), 'iu')
+const mailingPattern = new RegExp(marksOptional(rules.mailing), 'iu')
+
 const linesMax = 5
 const lineMax = 300
 
@@ -75,7 +79,10 @@ export function isRequest(line: string): boolean {
   return sentences.some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !isOther(sentence))
 }
 
-const isOther = (sentence: string): boolean => denialPattern.test(sentence) || offerPattern.test(sentence)
+const isOther = (sentence: string): boolean =>
+  denialPattern.test(sentence) ||
+  offerPattern.test(sentence) ||
+  (otherPattern.test(sentence) && !mailingPattern.test(sentence))
 
 /** The first lines that the sender wrote: above any quoted part, or below it where nothing stands above and marks tell where it ends. */
 function topLines(text: string): string[] {
