@@ -74,10 +74,13 @@ export function isRequest(line: string): boolean {
   const text = line.replace(/\s+/g, ' ')
   if (commandPattern.test(text) || requestWithToken.test(text)) return true
   const sentences = text.split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
-  // "Stop! I never asked for this."
-  if (commandPattern.test(sentences[0] ?? '')) return true
+  // "Stop! I never asked for this." Further on, so short a word may be about anything.
+  const commands = sentences.filter((sentence, index) => index === 0 || sentence.trim().length >= commandMin)
+  if (commands.some((sentence) => commandPattern.test(sentence.trim()))) return true
   return sentences.some((sentence) => requestPatterns.some((pattern) => pattern.test(sentence)) && !isOther(sentence))
 }
+
+const commandMin = 8
 
 const isOther = (sentence: string): boolean =>
   denialPattern.test(sentence) ||
