@@ -448,6 +448,7 @@ export function isPermanent(
   hard: ReadonlySet<string> = hardReasons,
 ): boolean {
   if (!hard.has(reason) || diagnosis.action === 'delayed') return false
-  // "User unknown" with a temporary code is greylisting or a lookup that failed.
-  return !(reason === 'userunknown' && diagnosis.reply.startsWith('4') && !diagnosis.status.startsWith('5'))
+  // With a temporary code "user unknown" is greylisting or a lookup that failed, and who takes no mail may take it later.
+  const isTemporary = diagnosis.reply.startsWith('4') && !diagnosis.status.startsWith('5')
+  return !(isTemporary && (reason === 'userunknown' || reason === 'notaccept'))
 }
