@@ -11,7 +11,7 @@ import { recipientsMax } from './dsn.ts'
 import { lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
 import { type Found, failureWords, saysWhy, sectionsOf, threeWords, withoutBystanders } from './sections.ts'
-import { isOfContact, isOfRecipient } from './standing.ts'
+import { isOfContact, isOfRecipient, ofOther } from './standing.ts'
 
 export type NoticeRecipient = {
   readonly address: string
@@ -113,6 +113,9 @@ const withoutIds = (line: string): string =>
   line.includes('@') && anyId.test(line) ? line.replace(messageId, ' ').replace(otherId, ' ').replace(link, ' ') : line
 /** Whether a reply stands in front of the address: it may name whom the recipient forwards to. */
 const isOfReply = (line: string): boolean => (replyLine.exec(line)?.index ?? line.length) < line.indexOf('@')
+/** Whether the line before ends with the word for who wrote, or has moved, and the address goes on with it: "your message from" and "ann@example.com". */
+const isFrom = (before: string, line: string): boolean =>
+  ofOther.test(before.trimEnd()) && /^\s*[<"'(]{0,3}[^\s<>"'()@]{1,64}@/.test(line)
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
 export const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
 
@@ -187,7 +190,7 @@ export function parseNotice(text: string): Notice {
     const named = withoutIds(line)
     if (!named.includes('@')) continue
     const isSummary = summary.has(index)
-    const alone = isSummary || isOfOthers(named) ? undefined : onLine(named)
+    const alone = isSummary || isOfOthers(named) || isFrom(lines[index - 1] ?? '', named) ? undefined : onLine(named)
     mentions.push({ text: named, index, isSummary, alone })
   }
   const meant = mentions.filter(

@@ -14,8 +14,9 @@ const listed = new RegExp(
 const towards = expression(
   `(?:\\b(?:to|for|user|mailbox|account)s?(?:\\(e?s\\))?|${anyWord('towards')}|(?:${anyWord('recipient')})[^\\s:：@]{0,20})(?: (?:e-?mail )?address(?:es)?)?[\\s:：=<([{"'“‘]*$`,
 )
-/** Whose mail was refused is named, too: "after MAIL FROM:<ann@example.com>". */
-const ofSender = /\b(?:from|sender)\s?[:=]?\s?[<("']{0,4}$/i
+/** Whose mail was refused is named, too, and where somebody has moved to: "after MAIL FROM:<ann@example.com>", "new address: bob@example.com". */
+export const ofOther =
+  /\b(?:from|sender|(?:new|neue|nouvelle|nueva|nuovo|novo|nieuwe?|nya?|nowy) (?:e-?mail[ -]?)?(?:addr?ess?e?|dirección|indirizzo|endereço|adres)(?: (?:is|ist|est|es|è|é))?)\s?[:=]?\s?[<("']{0,4}$/i
 /** From the beginning of a word, where a script has spaces between them: from each letter it would take six times as long. */
 const contact = expression(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
@@ -25,7 +26,7 @@ const hasWords = /\p{L}{2}/u
 
 /** @param before what stands on a line in front of an address: whether that is one, by a list, or by words that say so or what became of it */
 export const isOfRecipient = (before: string): boolean =>
-  listed.test(before) || (!ofSender.test(before) && (towards.test(before) || failureWords.test(before)))
+  listed.test(before) || (!ofOther.test(before) && (towards.test(before) || failureWords.test(before)))
 
 /** Whether a line asks to write to the address on it, or names who else is concerned; the line in front may say so. */
 export function isOfContact(line: string, lineBefore: string): boolean {
