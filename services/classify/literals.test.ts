@@ -45,6 +45,14 @@ describe('an index of patterns', () => {
     text.slice(1, -1),
   ])
 
+  it('tries no rule of reasons on every text, but the one that takes whatever is said', () => {
+    const always = textRules.filter(({ pattern }) => literalsOf(pattern) === null)
+    assert.deepEqual(
+      always.map(({ pattern }) => pattern.source),
+      ['.'],
+    )
+  })
+
   it('leaves out none that matches', () => {
     const patterns = [...textRules.map(({ pattern }) => pattern), /knows/iu, /(?:^|x)[a-z]/i]
     const index = new LiteralIndex(patterns, (pattern) => pattern)
