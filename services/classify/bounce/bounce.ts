@@ -34,7 +34,7 @@ export type Bounce = {
 }
 
 /** Each rule is tried on all of it; a reply of 300 characters is long. */
-const reasonTextMax = 400_000
+const reasonTextMax = 200_000
 
 export const isStatusPart = (part: Part): boolean =>
   part.type === 'message/delivery-status' || part.type === 'message/global-delivery-status'
