@@ -77,6 +77,16 @@ const forms: Readonly<Record<string, readonly [message: string, verdict: string,
   ],
 }
 
+it('a feedback report whose parts were lost on the way is one by its fields', () => {
+  const text =
+    'From: fbl@isp.example\nTo: fbl@corp.example\nSubject: abuse report\n\nFeedback-Type: abuse\nUser-Agent: X/1\nVersion: 1\nOriginal-Mail-From: <news@corp.example>\nOriginal-Rcpt-To: <jane@isp.example>\nSource-IP: 192.0.2.4\n'
+  const { kind, variant, recipients } = classify(Buffer.from(text))
+  assert.deepEqual(
+    [kind, variant, recipients.map(({ address }) => address)],
+    ['complaint', 'abuse', ['jane@isp.example']],
+  )
+})
+
 describe('a complaint', () => {
   for (const [form, [message, expected, campaign]] of Object.entries(forms)) {
     it(`is read by ${form}`, () => {

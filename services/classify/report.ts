@@ -38,12 +38,12 @@ const isFeedback = (part: Part): boolean => part.type === 'message/feedback-repo
 
 function readFeedback(sources: Sources, returnTo: string): Report | null {
   const { root } = sources
-  const part =
-    sources.parts().find(isFeedback) ??
-    (root.parameters['report-type']?.toLowerCase() === 'feedback-report' ? root : undefined)
+  const isNamed = root.parameters['report-type']?.toLowerCase() === 'feedback-report'
+  const inText = isFlattened(sources)
+  const part = sources.parts().find(isFeedback) ?? (isNamed || inText ? root : undefined)
   if (part === undefined) return readMicrosoftJunk(sources)
   // Of a report whose fields were lost on the way what it returns is left.
-  const fields = part === root ? () => [] : reportFields(sources.bytes, part)
+  const fields = part === root && !inText ? () => [] : reportFields(sources.bytes, part)
   const type = fields('feedback-type')[0]?.toLowerCase() || 'abuse'
   const addresses = [...fields('original-rcpt-to'), ...fields('removal-recipient')]
     .map((value) => findAddress(cleanAddress(value)))
@@ -64,6 +64,17 @@ function readFeedback(sources: Sources, returnTo: string): Report | null {
     evidence: [sources.at('kind', 'rfc5965:feedback-report', part.start, part.end)],
   }
 }
+
+/** Whether the fields of a report are the text of the message: its parts were lost on the way. */
+function isFlattened({ bytes, root }: Sources): boolean {
+  if (root.children.length > 0) return false
+  const text = bytes.toString('latin1', root.bodyStart, Math.min(root.end, root.bodyStart + flattenedMax))
+  return (
+    /^feedback-type:[ \t]*[a-z]/im.test(text) &&
+    /^(?:original-(?:mail-from|rcpt-to)|source-ip|reported-domain):/im.test(text)
+  )
+}
+const flattenedMax = 8 * 1024
 
 /** Microsoft's junk mail reporting programme sends the message back with fields of its own and no report part. */
 function readMicrosoftJunk(sources: Sources): Report | null {
