@@ -178,6 +178,9 @@ function readComplaintWords(sources: Sources): Report | null {
   }
 }
 
+/** RFC 7489 section 7.2.1.1: of a report whose archive was taken away, too. */
+const dmarcSubject = /report domain:\s*\S+\s+submitter:\s*\S+\s+report-id:/i
+
 function readAggregate(sources: Sources): Report | null {
   const { root, bytes } = sources
   const reportType = (root.parameters['report-type'] ?? '').toLowerCase()
@@ -209,6 +212,13 @@ function readAggregate(sources: Sources): Report | null {
           `${part.parameters['name'] ?? ''} ${headerText(bytes, part, 'content-disposition')}`,
         ),
     )
+  if (archive === undefined && dmarcSubject.test(subject))
+    return {
+      kind: 'report',
+      variant: 'dmarc',
+      recipients: [],
+      evidence: [sources.field('kind', 'rfc7489:subject', 'subject')],
+    }
   if (
     archive !== undefined &&
     /report[ -]domain:|dmarc/i.test(`${subject} ${sources.sender()} ${partText(bytes, root, 2_000)}`)

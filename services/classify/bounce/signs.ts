@@ -81,7 +81,9 @@ export function bounceByWords(sources: Sources): Evidence | null {
   const isAnswer =
     sources.has('in-reply-to') || (isReply(sources.subject()) && !undeliveredPattern.test(sources.subject()))
   const isTechnical = sources.returned() !== null || technicalPattern.test(notice)
-  if (saysSubject && saysText && isTechnical && !isAnswer) return sources.field('kind', 'text:subject', 'subject')
+  // What is written on a list speaks of bounces, too.
+  if (saysSubject && saysText && isTechnical && !isAnswer && !sources.has('list-id'))
+    return sources.field('kind', 'text:subject', 'subject')
   if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
   if (saysText && sources.returned() !== null && !sources.has('in-reply-to')) {
     return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
