@@ -77,17 +77,17 @@ function byWords(sources: Sources, words: string): Evidence | null {
   const top = words.slice(0, topMax)
   const said = replyTextPattern.exec(top)?.[0]
   if (said !== undefined) return sources.find('kind', away, said)
-  if (sources.has('in-reply-to') || isReply(sources.subject()) || /[?？]/.test(top)) return null
+  if (sources.has('in-reply-to') || isReply(sources.subject()) || /[?？]/.test(top) || words.length > shortMax)
+    return null
   const gone = movedPattern.exec(words)?.[0]
-  if (gone !== undefined && words.length <= shortMax && namesAnother(sources, words))
-    return sources.find('kind', moved, gone)
+  if (gone !== undefined && namesAnother(sources, words)) return sources.find('kind', moved, gone)
   const absent = statementPattern.exec(top)?.[0]
   if (absent !== undefined) return sources.find('kind', away, absent)
   const isHoliday = holidayPattern.test(sources.subject()) && absencePattern.test(words) && hasEnd(sources, words)
   return isHoliday ? sources.field('kind', 'text:subject', 'subject') : null
 }
-/** Characters: that stands at the front, and who has gone says little else. */
-const [topMax, shortMax] = [600, 1_000]
+/** Characters: that stands at the front, and who is away or has gone says little else. */
+const [topMax, shortMax] = [600, 1_200]
 
 export function readAutoReply(sources: Sources): AutoReply | null {
   const autoSubmitted = sources.header('auto-submitted').toLowerCase()

@@ -424,3 +424,20 @@ describe('opt-outs', () => {
     assert.equal(classify(digest).kind, 'unknown')
   })
 })
+
+it('what a newsletter offers above a long text of its own is no request, nor that it is closed an absence', () => {
+  const offer = 'Dear reader, this is our great offer of the week. '.repeat(30)
+  for (const top of [
+    'View in browser\nUnsubscribe',
+    'Newsletter abbestellen',
+    'Sie möchten keine Mails mehr erhalten? Hier abmelden.',
+    'Darse de baja',
+    '退订',
+    'We are closed in January. Book February now!',
+    'Unser Büro bleibt am 24.12. geschlossen.',
+  ])
+    assert.equal(classify(mail('Our offers', `${top}\n\n${offer}`)).kind, 'unknown', top)
+  // Whoever answers may quote it without any mark.
+  assert.equal(classify(mail('Re: Our offers', `Please unsubscribe me.\n\n${offer}`, answer)).kind, 'opt-out')
+  assert.equal(classify(mail('You have a message', 'View your message. Unsubscribe here.')).kind, 'unknown')
+})

@@ -3,10 +3,10 @@
  * top of the text, above the quoted part. What people write is data, by language: `rules/opt-outs.json`.
  */
 import type { Evidence } from '#schemas/types.ts'
-import { startsQuote } from './quoted.ts'
+import { aboveQuote, startsQuote } from './quoted.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
-import { forwardPrefix, replyPrefix } from './subject.ts'
+import { forwardPrefix, isReply, replyPrefix } from './subject.ts'
 import { marksOptional } from './words.ts'
 
 const courtesy = `(?:(?:${marksOptional(rules.courtesy)})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
@@ -50,11 +50,15 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
   // What is sent to many speaks of its own list.
   if (sources.has('list-unsubscribe') || sources.has('list-id')) return null
   if (isRequest(sources.subject().trim())) return sources.field('kind', 'text:subject-command', 'subject')
-  for (const line of topLines(sources.notice().text)) {
-    if (isRequest(line)) return sources.find('kind', 'text:body-command', line)
-  }
+  // Above a long text of its own it is what a newsletter offers to others.
+  const { text } = sources.notice()
+  const isAnswer = sources.has('in-reply-to') || isReply(sources.subject())
+  if (!isAnswer && aboveQuote(text).length > letterMax) return null
+  for (const line of topLines(text)) if (isRequest(line)) return sources.find('kind', 'text:body-command', line)
   return null
 }
+/** Characters of a letter that asks for it. */
+const letterMax = 1_200
 
 /** What the mailto of List-Unsubscribe had in its subject or its body, to tell whose subscription ends; empty: nothing. */
 export function readToken(sources: Sources): string {
