@@ -68,7 +68,10 @@ function readFeedback(sources: Sources, returnTo: string): Report | null {
 /** Whether the fields of a report are the text of the message: its parts were lost on the way. */
 function isFlattened({ bytes, root }: Sources): boolean {
   if (root.children.length > 0) return false
-  const text = bytes.toString('latin1', root.bodyStart, Math.min(root.end, root.bodyStart + flattenedMax))
+  const body = bytes.subarray(root.bodyStart, Math.min(root.end, root.bodyStart + flattenedMax))
+  // Nearly none has it.
+  if (!body.includes('eedback-')) return false
+  const text = body.toString('latin1')
   return (
     /^feedback-type:[ \t]*[a-z]/im.test(text) &&
     /^(?:original-(?:mail-from|rcpt-to)|source-ip|reported-domain):/im.test(text)
