@@ -105,3 +105,18 @@ it('nor is whose mail was refused, where the command alone names him', () => {
     'bob@dest.example',
   ])
 })
+
+/** Neither their subject nor their text says in words that are known here that mail came back. */
+const unclear = new Set(
+  'in-the-subject|james|quickmail|delay-es|firstclass|mimesweeper|nospamproxy|lv, unknown|lv, full|sv, unknown|sv, full'.split(
+    '|',
+  ),
+)
+
+it('a notice is one though it is marked as an automatic reply, and comes from nobody', () => {
+  for (const sample of samples.filter(({ name }) => !unclear.has(name))) {
+    const marked = mail({ ...sample, from: 'noreply@dest.example' }).toString('latin1')
+    const bytes = Buffer.from(`Auto-Submitted: auto-replied\r\n${marked}`, 'latin1')
+    assert.equal(classify(bytes, envelope).kind, 'bounce', sample.name)
+  }
+})

@@ -60,7 +60,7 @@ const listRefusal = 'text:list-refusal'
 export function bounceByWords(sources: Sources): Evidence | null {
   const from = `${sources.header('from')} ${sources.header('return-path') === '<>' ? 'null' : ''}`
   const isDaemon = daemonPattern.test(from)
-  const nullPath = sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
+  const nullPath = hasNullPath(sources)
   // A person, too, tells that he may not post to a list.
   const isByMachine = isDaemon || nullPath || sources.has('x-list-administrivia') || sources.has('precedence')
   const refusal = isByMachine
@@ -94,7 +94,18 @@ export function bounceByWords(sources: Sources): Evidence | null {
   return null
 }
 
-/** Whether what is a bounce in words is one though it is marked as an automatic reply: those of people quote no code. */
-export const isMarked = (sources: Sources, byWords: Evidence): boolean =>
-  byWords.rule === listRefusal ||
-  (subjectPattern.test(sources.subject()) && technicalPattern.test(sources.notice().text.slice(0, 8_000)))
+/**
+ * Whether what is a bounce in words is one though it is marked as an automatic reply, as RFC 3834 has it of all of them: those of people
+ * quote no code, and where their subject says that mail came back their text does not, nor does it come with a null reverse-path and name somebody.
+ */
+export function isMarked(sources: Sources, byWords: Evidence): boolean {
+  if (byWords.rule === listRefusal) return true
+  if (!subjectPattern.test(sources.subject())) return false
+  const notice = sources.notice().text.slice(0, 8_000)
+  return (
+    technicalPattern.test(notice) || noticePattern.test(notice) || (hasNullPath(sources) && findAddress(notice) !== '')
+  )
+}
+
+const hasNullPath = (sources: Sources): boolean =>
+  sources.envelope?.reversePath === '' || /^<>$/.test(sources.header('return-path').trim())
