@@ -33,6 +33,8 @@ const ticketPattern =
 /** What nobody but a challenge says. */
 const challengeWords =
   /protecting (?:myself|my (?:inbox|mailbox|account)) from (?:receiving )?(?:junk|spam)|held because the (?:e-?mail |sender.s )?(?:address|sender) (?:has not|was not|is not|has never) (?:yet )?(?:been )?(?:verified|confirmed|approved)|(?:being |been )?held until you (?:confirm|verify|reply|prove)|to confirm (?:that )?you want to be (?:added|removed)|\bpay (?:a|the)\b[^.\n]{0,30}(?:fee|amount)[^.\n]{0,40}deliver|to (?:release|deliver|have) your (?:message|mail|e-?mail)[^.\n]{0,60}(?:deliver[^.\n]{0,30})?(?:click|send|reply|confirm|please)|(?:prove|verify|confirm)[^.\n]{0,40}\byou(?:.re| are) (?:a |not a )?(?:human|real|person|robot|spammer)|(?:sender|guest|white|safe|approved)[- ]?list[^.\n]{0,40}(?:click|confirm|request)/i
+/** The same in the languages of others. */
+const askingPattern = wordsOf('challenge')
 const challengePattern =
   /challenge|confirm (?:that )?you(?:r e-?mail| are)|(?:e-?mail|sender) (?:address )?verification|spamarrest|boxbe|sender authentication|please (?:verify|confirm)/i
 const movedPattern = wordsOf('moved')
@@ -128,7 +130,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
     }
   }
   const words = `${sources.subject()}\n\n${withoutLineEnds(sources.notice().text.slice(0, 4_000))}`
-  const challenge = challengeWords.exec(words)?.[0]
+  const challenge = challengeWords.exec(words)?.[0] ?? askingPattern.exec(words)?.[0]
   if (evidence === null && challenge !== undefined) evidence = sources.find('kind', 'text:challenge', challenge)
   if (evidence === null && !sources.has('list-id')) {
     const said = acknowledgePattern.exec(words)?.[0]
