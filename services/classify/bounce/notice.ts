@@ -5,7 +5,7 @@
  * it heard, and then returns the message. That holds for qmail, Exim, Sendmail, Exchange, Courier, Domino and the rest.
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
-import { wordsOf } from '../words.ts'
+import { anyWord, wordsOf } from '../words.ts'
 import { addressesIn, bareAddress } from './address.ts'
 import { recipientsMax } from './dsn.ts'
 import { lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
@@ -87,7 +87,10 @@ const toWords = wordsOf('towards')
 const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"',;:@]{1,64}@[\\w.-]{1,255})`, 'giu')
 
 /** Fields of the returned message that a notice repeats, MDaemon behind the time of each step. */
-const senderLine = /^[\s>*-]*(?:\w{3} [\d-]{10} [\d:]{8}:[\s*]+)?(?:mail from|from|sender|reply-to|cc|return-path)\s*:/i
+const sender = `(?:mail from|from|sender|reply-to|cc|return-path|${anyWord('sender')})`
+const senderLine = new RegExp(`^[\\s>*•·-]*(?:\\w{3} [\\d-]{10} [\\d:]{8}:[\\s*]+)?${sender}(?:\\s*[:：]|\\t)`, 'i')
+/** The name of such a field, whose value stands on the next line. */
+const senderAlone = new RegExp(`^[\\s>*•·-]*${sender}\\s*[:：]?\\s*$`, 'i')
 /** Who a recipient was before a list or an alias was expanded: no recipient where what came of it is one. */
 const expandedLine =
   /^[\s>*-]*(?:(?:expanded|generated|forwarded|redirected) from\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
@@ -98,7 +101,7 @@ const introduction =
 const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 
 export const subjectLine =
-  /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|тема|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
+  /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|제목|тема|θέμα|subiect|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
 /** As a notice names the message that came back, in a line of its own or in a sentence. */
 const messageId =
@@ -115,9 +118,12 @@ const withoutIds = (line: string): string =>
 const isOfReply = (line: string): boolean => (replyLine.exec(line)?.index ?? line.length) < line.indexOf('@')
 /** Whether the line before ends with the word for who wrote, or has moved, and the address goes on with it: "your message from" and "ann@example.com". */
 const isFrom = (before: string, line: string): boolean =>
-  ofOther.test(before.trimEnd()) && /^\s*[<"'(]{0,3}[^\s<>"'()@]{1,64}@/.test(line)
+  (ofOther.test(before.trimEnd()) || senderAlone.test(before)) && /^\s*[<"'(]{0,3}[^\s<>"'()@]{1,64}@/.test(line)
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
-export const toLine = /^[\s>*•·-]*(?:to|an|à|a|para|do|naar|宛先|收件人|кому|till|til|komu)\s*[:：]\s*(.*)$/i
+export const toLine = new RegExp(
+  `^[\\s>*•·-]*(?:to|an|à|a|para|do|naar|кому|till|til|komu|(?:${anyWord('recipient')})[^\\s:：]{0,12})\\s*[:：]\\s*(.*)$`,
+  'i',
+)
 
 /** The lines that sum up the message that was sent: To, Cc, Subject, when. Whom they name need not be whom it did not reach. */
 function summaryLines(lines: readonly string[]): ReadonlySet<number> {
@@ -251,7 +257,7 @@ export function readNotice(
     },
     (those) => {
       for (const { text, index, isSummary } of those) {
-        if (isSummary) continue
+        if (isSummary || isOfOthers(text)) continue
         // Whose mail was refused is no recipient.
         const rest = text.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
         if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)

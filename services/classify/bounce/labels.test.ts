@@ -1,0 +1,71 @@
+/** Notices that name who wrote the message and who was to read it by labels, in many languages: one is the recipient, the other never is. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { classify } from '../classify.ts'
+
+const encoded = (text: string): string => `=?utf-8?B?${Buffer.from(text).toString('base64')}?=`
+
+/** The subject of the notice; then the labels of sender, recipient, subject and reason; and the reason. */
+const languages: readonly (readonly [
+  language: string,
+  notice: string,
+  sender: string,
+  recipient: string,
+  subject: string,
+  reason: string,
+  why: string,
+])[] = [
+  ['en', 'Undeliverable', 'Sender', 'Recipient', 'Subject', 'Reason', 'user unknown'],
+  ['de', 'Unzustellbar', 'Absender', 'Empfänger', 'Betreff', 'Grund', 'Benutzer unbekannt'],
+  ['de', 'Unzustellbar', 'Von', 'An', 'Betreff', 'Fehler', 'Benutzer unbekannt'],
+  ['fr', 'Non remis', 'Expéditeur', 'Destinataire', 'Objet', 'Motif', 'utilisateur inconnu'],
+  ['fr', 'Non remis', 'De', 'À', 'Sujet', 'Erreur', 'utilisateur inconnu'],
+  ['es', 'No entregado', 'Remitente', 'Destinatario', 'Asunto', 'Motivo', 'usuario desconocido'],
+  ['it', 'Mancato recapito', 'Mittente', 'Destinatario', 'Oggetto', 'Motivo', 'utente sconosciuto'],
+  ['pt', 'Não entregue', 'Remetente', 'Destinatário', 'Assunto', 'Motivo', 'usuário desconhecido'],
+  ['nl', 'Niet bezorgd', 'Afzender', 'Ontvanger', 'Onderwerp', 'Reden', 'gebruiker onbekend'],
+  ['sv', 'Kunde inte levereras', 'Avsändare', 'Mottagare', 'Ämne', 'Orsak', 'okänd användare'],
+  ['da', 'Kunne ikke leveres', 'Afsender', 'Modtager', 'Emne', 'Årsag', 'ukendt bruger'],
+  ['fi', 'Toimitus epäonnistui', 'Lähettäjä', 'Vastaanottaja', 'Aihe', 'Syy', 'tuntematon käyttäjä'],
+  ['pl', 'Nie dostarczono', 'Nadawca', 'Odbiorca', 'Temat', 'Powód', 'nieznany użytkownik'],
+  ['cs', 'Nedoručeno', 'Odesílatel', 'Příjemce', 'Předmět', 'Důvod', 'neznámý uživatel'],
+  ['hu', 'Nem kézbesíthető', 'Feladó', 'Címzett', 'Tárgy', 'Ok', 'ismeretlen felhasználó'],
+  ['ro', 'Nelivrat', 'Expeditor', 'Destinatar', 'Subiect', 'Motiv', 'utilizator necunoscut'],
+  ['ru', 'Не доставлено', 'Отправитель', 'Получатель', 'Тема', 'Причина', 'пользователь не найден'],
+  ['uk', 'Не доставлено', 'Відправник', 'Одержувач', 'Тема', 'Причина', 'користувача не знайдено'],
+  ['tr', 'Teslim edilemedi', 'Gönderen', 'Alıcı', 'Konu', 'Neden', 'kullanıcı bulunamadı'],
+  ['el', 'Δεν παραδόθηκε', 'Αποστολέας', 'Παραλήπτης', 'Θέμα', 'Αιτία', 'άγνωστος χρήστης'],
+  ['ja', '配信不能', '差出人', '宛先', '件名', '理由', 'ユーザーが見つかりません'],
+  ['zh', '退信', '发件人', '收件人', '主题', '原因', '用户不存在'],
+  ['ko', '전송 실패', '보낸 사람', '받는 사람', '제목', '사유', '사용자를 찾을 수 없습니다'],
+]
+
+type Form = (sender: string, recipient: string, subject: string, reason: string, why: string) => string
+const forms: Readonly<Record<string, Form>> = {
+  'one block': (s, r, b, g, w) => `${s}: news@sender.example\n${r}: bob@dest.example\n${b}: Our offer\n${g}: ${w}\n`,
+  'recipient first': (s, r, b, g, w) => `${r}: bob@dest.example\n${s}: news@sender.example\n${g}: ${w}\n`,
+  'no subject': (s, r, b, g, w) => `${s}: news@sender.example\n${r}: bob@dest.example\n${g}: ${w}\n`,
+  brackets: (s, r, b, g, w) => `${s}: <news@sender.example>\n${r}: <bob@dest.example>\n\n${g}: ${w}\n`,
+  'on lines of their own': (s, r, b, g, w) =>
+    `${s}:\n  news@sender.example\n${r}:\n  bob@dest.example\n${g}:\n  ${w}\n`,
+  'spaces before colon': (s, r, b, g, w) =>
+    `${s} : news@sender.example\n${r} : bob@dest.example\n${b} : Our offer\n${g} : ${w}\n`,
+  table: (s, r, b, g, w) => `${s}\tnews@sender.example\n${r}\tbob@dest.example\n${g}\t${w}\n`,
+}
+
+describe('the recipient is not who wrote', () => {
+  for (const [form, bodyOf] of Object.entries(forms)) {
+    it(form, () => {
+      for (const [, notice, ...words] of languages) {
+        const head = `From: Mailer <mailer-daemon@mx.example>\nReturn-Path: <>\nTo: b-17@bounce.sender.example\nSubject: ${encoded(notice)}\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n`
+        const body = bodyOf(...words)
+        const { recipients } = classify(Buffer.from(head + body))
+        assert.deepEqual(
+          recipients.map(({ address, reason }) => `${address} ${reason}`),
+          ['bob@dest.example userunknown'],
+          body,
+        )
+      }
+    })
+  }
+})
