@@ -40,28 +40,33 @@ const languages: readonly (readonly [
   ['ko', '전송 실패', '보낸 사람', '받는 사람', '제목', '사유', '사용자를 찾을 수 없습니다'],
 ]
 
-type Form = (sender: string, recipient: string, subject: string, reason: string, why: string) => string
-const forms: Readonly<Record<string, Form>> = {
-  'one block': (s, r, b, g, w) => `${s}: news@sender.example\n${r}: bob@dest.example\n${b}: Our offer\n${g}: ${w}\n`,
-  'recipient first': (s, r, b, g, w) => `${r}: bob@dest.example\n${s}: news@sender.example\n${g}: ${w}\n`,
-  'no subject': (s, r, b, g, w) => `${s}: news@sender.example\n${r}: bob@dest.example\n${g}: ${w}\n`,
-  brackets: (s, r, b, g, w) => `${s}: <news@sender.example>\n${r}: <bob@dest.example>\n\n${g}: ${w}\n`,
-  'on lines of their own': (s, r, b, g, w) =>
-    `${s}:\n  news@sender.example\n${r}:\n  bob@dest.example\n${g}:\n  ${w}\n`,
-  'spaces before colon': (s, r, b, g, w) =>
-    `${s} : news@sender.example\n${r} : bob@dest.example\n${b} : Our offer\n${g} : ${w}\n`,
-  table: (s, r, b, g, w) => `${s}\tnews@sender.example\n${r}\tbob@dest.example\n${g}\t${w}\n`,
+type Labels = Readonly<Record<'sender' | 'recipient' | 'subject' | 'reason' | 'why', string>>
+const forms: Readonly<Record<string, (labels: Labels) => string>> = {
+  'one block': ({ sender, recipient, subject, reason, why }) =>
+    `${sender}: news@sender.example\n${recipient}: bob@dest.example\n${subject}: Our offer\n${reason}: ${why}\n`,
+  'the recipient first': ({ sender, recipient, reason, why }) =>
+    `${recipient}: bob@dest.example\n${sender}: news@sender.example\n${reason}: ${why}\n`,
+  'no subject': ({ sender, recipient, reason, why }) =>
+    `${sender}: news@sender.example\n${recipient}: bob@dest.example\n${reason}: ${why}\n`,
+  'in brackets': ({ sender, recipient, reason, why }) =>
+    `${sender}: <news@sender.example>\n${recipient}: <bob@dest.example>\n\n${reason}: ${why}\n`,
+  'on lines of their own': ({ sender, recipient, reason, why }) =>
+    `${sender}:\n  news@sender.example\n${recipient}:\n  bob@dest.example\n${reason}:\n  ${why}\n`,
+  'spaces in front of the colons': ({ sender, recipient, subject, reason, why }) =>
+    `${sender} : news@sender.example\n${recipient} : bob@dest.example\n${subject} : Our offer\n${reason} : ${why}\n`,
+  'in columns': ({ sender, recipient, reason, why }) =>
+    `${sender}\tnews@sender.example\n${recipient}\tbob@dest.example\n${reason}\t${why}\n`,
 }
 
 describe('the recipient is not who wrote', () => {
   for (const [form, bodyOf] of Object.entries(forms)) {
     it(form, () => {
-      for (const [, notice, ...words] of languages) {
+      for (const [, notice, sender, recipient, subject, reason, why] of languages) {
         const head = `From: Mailer <mailer-daemon@mx.example>\nReturn-Path: <>\nTo: b-17@bounce.sender.example\nSubject: ${encoded(notice)}\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n`
-        const body = bodyOf(...words)
+        const body = bodyOf({ sender, recipient, subject, reason, why })
         const { recipients } = classify(Buffer.from(head + body))
         assert.deepEqual(
-          recipients.map(({ address, reason }) => `${address} ${reason}`),
+          recipients.map((found) => `${found.address} ${found.reason}`),
           ['bob@dest.example userunknown'],
           body,
         )
