@@ -1,4 +1,4 @@
-/** Notices that name who wrote the message and who was to read it by labels, in many languages: one is the recipient, the other never is. */
+/** Notices that name who wrote the message and who was to read it, by labels or in a sentence, in many languages: one is the recipient, the other never is. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { classify } from '../classify.ts'
@@ -58,6 +58,68 @@ const forms: Readonly<Record<string, (labels: Labels) => string>> = {
     `${sender}\tnews@sender.example\n${recipient}\tbob@dest.example\n${reason}\t${why}\n`,
 }
 
+const sentences: readonly (readonly [notice: string, text: string])[] = [
+  ['Undeliverable', 'Your message from news@sender.example to bob@dest.example could not be delivered: user unknown.'],
+  ['Undeliverable', 'The message sent by news@sender.example to bob@dest.example was rejected. User unknown.'],
+  [
+    'Unzustellbar',
+    'Die Nachricht von news@sender.example an bob@dest.example konnte nicht zugestellt werden: Benutzer unbekannt.',
+  ],
+  ['Non remis', "Le message de news@sender.example à bob@dest.example n'a pas pu être remis : utilisateur inconnu."],
+  ['No entregado', 'El mensaje de news@sender.example a bob@dest.example no pudo ser entregado: usuario desconocido.'],
+  [
+    'Mancato recapito',
+    'Il messaggio da news@sender.example a bob@dest.example non può essere consegnato: utente sconosciuto.',
+  ],
+  [
+    'Não entregue',
+    'A mensagem de news@sender.example para bob@dest.example não pôde ser entregue: usuário desconhecido.',
+  ],
+  [
+    'Niet bezorgd',
+    'Het bericht van news@sender.example aan bob@dest.example kon niet worden bezorgd: gebruiker onbekend.',
+  ],
+  [
+    'Kunde inte levereras',
+    'Meddelandet från news@sender.example till bob@dest.example kunde inte levereras: okänd användare.',
+  ],
+  ['Kunne ikke leveres', 'Beskeden fra news@sender.example til bob@dest.example kunne ikke leveres: ukendt bruger.'],
+  ['Kunne ikke leveres', 'Meldingen fra news@sender.example til bob@dest.example kunne ikke leveres: ukjent bruker.'],
+  [
+    'Toimitus epäonnistui',
+    'Viestiä lähettäjältä news@sender.example vastaanottajalle bob@dest.example ei voitu toimittaa: tuntematon käyttäjä.',
+  ],
+  [
+    'Nie dostarczono',
+    'Wiadomość od news@sender.example do bob@dest.example nie została dostarczona: nieznany użytkownik.',
+  ],
+  ['Nedoručeno', 'Zprávu od news@sender.example pro bob@dest.example nelze doručit: neznámý uživatel.'],
+  [
+    'Nem kézbesíthető',
+    'A(z) news@sender.example címről a(z) bob@dest.example címre küldött levél nem kézbesíthető: ismeretlen felhasználó.',
+  ],
+  ['Nelivrat', 'Mesajul de la news@sender.example către bob@dest.example nu a putut fi livrat: utilizator necunoscut.'],
+  [
+    'Не доставлено',
+    'Сообщение от news@sender.example для bob@dest.example не может быть доставлено: пользователь не найден.',
+  ],
+  ['Не доставлено', 'Повідомлення від news@sender.example до bob@dest.example не доставлено: користувача не знайдено.'],
+  [
+    'Teslim edilemedi',
+    'news@sender.example adresinden bob@dest.example adresine gönderilen ileti teslim edilemedi: kullanıcı bulunamadı.',
+  ],
+  ['Δεν παραδόθηκε', 'Το μήνυμα από news@sender.example προς bob@dest.example δεν παραδόθηκε: άγνωστος χρήστης.'],
+  [
+    '配信不能',
+    'news@sender.example から bob@dest.example へのメールは配信できませんでした。ユーザーが見つかりません。',
+  ],
+  ['退信', '从 news@sender.example 发往 bob@dest.example 的邮件无法投递：用户不存在。'],
+  [
+    '전송 실패',
+    'news@sender.example에서 bob@dest.example(으)로 보낸 메일을 전달하지 못했습니다: 사용자를 찾을 수 없습니다.',
+  ],
+]
+
 describe('the recipient is not who wrote', () => {
   for (const [form, bodyOf] of Object.entries(forms)) {
     it(form, () => {
@@ -73,4 +135,23 @@ describe('the recipient is not who wrote', () => {
       }
     })
   }
+
+  it('in a sentence', () => {
+    for (const [notice, body] of sentences) {
+      const head = `From: Mailer <mailer-daemon@mx.example>\nReturn-Path: <>\nTo: b-17@bounce.sender.example\nSubject: ${encoded(notice)}\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n`
+      const { recipients } = classify(Buffer.from(`${head}${body}\n`))
+      assert.deepEqual(
+        recipients.map((found) => `${found.address} ${found.reason}`),
+        ['bob@dest.example userunknown'],
+        body,
+      )
+    }
+  })
+
+  it('but several are where several did not get it', () => {
+    const body = 'Les adresses de ann@dest.example et de bob@dest.example sont inconnues.'
+    const head = `From: Mailer <mailer-daemon@mx.example>\nReturn-Path: <>\nTo: b-17@bounce.sender.example\nSubject: Non remis\nContent-Type: text/plain; charset=utf-8\n\n`
+    const { recipients } = classify(Buffer.from(`${head}${body}\n`))
+    assert.ok(recipients.some(({ address }) => address === 'ann@dest.example'))
+  })
 })

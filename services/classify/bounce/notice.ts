@@ -6,7 +6,7 @@
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import { anyWord, wordsOf } from '../words.ts'
-import { addressesIn, bareAddress } from './address.ts'
+import { address, addressesIn, bareAddress } from './address.ts'
 import { recipientsMax } from './dsn.ts'
 import { lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
@@ -182,6 +182,20 @@ export type Notice = {
   readonly meant: readonly Mentioned[]
 }
 
+/** An address in a sentence that is said to be who wrote: "from ann@example.com to …", "ann@example.com から". */
+const fromAddress = (() => {
+  const before = `(?<![\\p{L}\\p{N}])(?:${anyWord('from')})\\s{0,3}[<("']{0,3}${address}(?=[>)"']{0,3}\\s{1,3}(?:${anyWord('to')})[\\s<("'])`
+  const behind = `${address}[>)"']{0,2}\\s?(?:${anyWord('fromBehind')})`
+  return new RegExp(`${before}|${behind}`, 'giu')
+})()
+
+/** Without who wrote, where the line names somebody else. */
+function withoutSender(line: string): string {
+  if (line.indexOf('@') === line.lastIndexOf('@')) return line
+  const rest = line.replace(fromAddress, ' ')
+  return rest.includes('@') ? rest : line
+}
+
 export function parseNotice(text: string): Notice {
   const lines = unbroken(
     withoutSignature(text)
@@ -193,7 +207,7 @@ export function parseNotice(text: string): Notice {
   const summary = summaryLines(lines)
   const mentions: Mentioned[] = []
   for (const [index, line] of lines.entries()) {
-    const named = withoutIds(line)
+    const named = withoutSender(withoutIds(line))
     if (!named.includes('@')) continue
     const isSummary = summary.has(index)
     const alone = isSummary || isOfOthers(named) || isFrom(lines[index - 1] ?? '', named) ? undefined : onLine(named)
