@@ -120,6 +120,49 @@ const sentences: readonly (readonly [notice: string, text: string])[] = [
   ],
 ]
 
+const delays: readonly (readonly [notice: string, text: string])[] = [
+  [
+    'Verzögerte Zustellung',
+    'Ihre Nachricht konnte bisher nicht zugestellt werden. Wir versuchen es weiter. bob@dest.example',
+  ],
+  [
+    'Warnung: Nachricht noch nicht zugestellt',
+    'Die Nachricht an bob@dest.example wurde noch nicht zugestellt. Es werden weitere Versuche unternommen.',
+  ],
+  [
+    'Remise retardée',
+    "Votre message à bob@dest.example n'a pas encore été remis. De nouvelles tentatives seront effectuées.",
+  ],
+  ['Entrega retrasada', 'Su mensaje a bob@dest.example aún no se ha entregado. Se seguirá intentando.'],
+  [
+    'Consegna ritardata',
+    'Il messaggio a bob@dest.example non è stato ancora consegnato. Verranno effettuati altri tentativi.',
+  ],
+  ['Entrega atrasada', 'A sua mensagem para bob@dest.example ainda não foi entregue. Continuaremos tentando.'],
+  ['Vertraagde bezorging', 'Uw bericht aan bob@dest.example is nog niet bezorgd. Wij blijven het proberen.'],
+  ['Fördröjd leverans', 'Ditt meddelande till bob@dest.example har ännu inte levererats. Nya försök kommer att göras.'],
+  ['Forsinket levering', 'Din besked til bob@dest.example er endnu ikke leveret. Vi forsøger igen.'],
+  ['Forsinket levering', 'Meldingen din til bob@dest.example er ennå ikke levert. Vi prøver igjen.'],
+  ['Toimitus viivästyy', 'Viestiäsi osoitteeseen bob@dest.example ei ole vielä toimitettu. Yritämme uudelleen.'],
+  [
+    'Opóźnienie dostarczenia',
+    'Wiadomość do bob@dest.example nie została jeszcze dostarczona. Próby będą kontynuowane.',
+  ],
+  ['Zpožděné doručení', 'Zpráva pro bob@dest.example dosud nebyla doručena. Pokusy budou pokračovat.'],
+  [
+    'Késleltetett kézbesítés',
+    'A bob@dest.example címre küldött levelet még nem sikerült kézbesíteni. Tovább próbálkozunk.',
+  ],
+  ['Livrare întârziată', 'Mesajul către bob@dest.example nu a fost încă livrat. Vom încerca din nou.'],
+  ['Доставка задерживается', 'Сообщение для bob@dest.example пока не доставлено. Попытки будут продолжены.'],
+  ['Доставку затримано', 'Повідомлення для bob@dest.example ще не доставлено. Спроби триватимуть.'],
+  ['Καθυστέρηση παράδοσης', 'Το μήνυμα προς bob@dest.example δεν έχει παραδοθεί ακόμη. Θα γίνουν νέες προσπάθειες.'],
+  ['Teslimat gecikti', 'bob@dest.example adresine iletiniz henüz teslim edilemedi. Denemeye devam edilecek.'],
+  ['配信遅延', 'bob@dest.example へのメールはまだ配信されていません。再試行を続けます。'],
+  ['投递延迟', '发往 bob@dest.example 的邮件尚未投递，系统将继续重试。'],
+  ['전송 지연', 'bob@dest.example 로 보낸 메일이 아직 전달되지 않았습니다. 계속 시도합니다.'],
+]
+
 describe('the recipient is not who wrote', () => {
   for (const [form, bodyOf] of Object.entries(forms)) {
     it(form, () => {
@@ -154,4 +197,16 @@ describe('the recipient is not who wrote', () => {
     const { recipients } = classify(Buffer.from(`${head}${body}\n`))
     assert.ok(recipients.some(({ address }) => address === 'ann@dest.example'))
   })
+})
+
+it('a delay is one in twenty languages, and nothing has failed yet', () => {
+  for (const [notice, body] of delays) {
+    const head = `From: Mailer <mailer-daemon@mx.example>\nReturn-Path: <>\nTo: b-17@bounce.sender.example\nSubject: ${encoded(notice)}\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n`
+    const { variant, recipients } = classify(Buffer.from(`${head}${body}\n`))
+    assert.deepEqual(
+      [variant, ...recipients.map(({ address, action }) => `${address} ${action}`)],
+      ['delayed', 'bob@dest.example delayed'],
+      body,
+    )
+  }
 })
