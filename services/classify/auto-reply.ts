@@ -6,7 +6,7 @@ import type { Evidence } from '#schemas/types.ts'
 import { readAbsence } from './absence.ts'
 import { addressesIn } from './bounce/address.ts'
 import type { Sources } from './sources.ts'
-import { forwardPrefix, isReply, replyPrefix } from './subject.ts'
+import { forwardPrefix, replyPrefix } from './subject.ts'
 import { anyWord, withoutLineEnds, wordsOf } from './words.ts'
 
 /** The rules of those that only their words give away. */
@@ -79,8 +79,7 @@ function byWords(sources: Sources, words: string): Evidence | null {
   const top = words.slice(0, topMax)
   const said = replyTextPattern.exec(top)?.[0]
   if (said !== undefined) return sources.find('kind', away, said)
-  if (sources.has('in-reply-to') || isReply(sources.subject()) || /[?？]/.test(top) || words.length > shortMax)
-    return null
+  if (sources.isAnswer() || /[?？]/.test(top) || words.length > shortMax) return null
   const gone = movedPattern.exec(words)?.[0]
   if (gone !== undefined && namesAnother(sources, words)) return sources.find('kind', moved, gone)
   const absent = statementPattern.exec(top)?.[0]
@@ -119,7 +118,7 @@ export function readAutoReply(sources: Sources): AutoReply | null {
       evidence = sources.field('kind', 'field:x-mailer', 'x-mailer')
     else if (subjectPattern.test(sources.subject()) || isCourtesy(sources))
       evidence = sources.field('kind', 'text:subject', 'subject')
-    else if (autoSubmitted.startsWith('auto-generated') && (sources.has('in-reply-to') || isReply(sources.subject()))) {
+    else if (autoSubmitted.startsWith('auto-generated') && sources.isAnswer()) {
       evidence = sources.field('kind', 'rfc3834:auto-submitted', 'auto-submitted')
     } else if (
       sources.has('x-auto-response-suppress') &&

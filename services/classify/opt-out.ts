@@ -6,7 +6,7 @@ import type { Evidence } from '#schemas/types.ts'
 import { aboveQuote, startsQuote } from './quoted.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
-import { forwardPrefix, isReply, replyPrefix } from './subject.ts'
+import { forwardPrefix, replyPrefix } from './subject.ts'
 import { marksOptional } from './words.ts'
 
 const courtesy = `(?:(?:${marksOptional(rules.courtesy)})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
@@ -52,8 +52,7 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
   if (isRequest(sources.subject().trim())) return sources.field('kind', 'text:subject-command', 'subject')
   // Above a long text of its own it is what a newsletter offers to others.
   const { text } = sources.notice()
-  const isAnswer = sources.has('in-reply-to') || isReply(sources.subject())
-  if (!isAnswer && aboveQuote(text).length > letterMax) return null
+  if (!sources.isAnswer() && aboveQuote(text).length > letterMax) return null
   for (const line of topLines(text)) if (isRequest(line)) return sources.find('kind', 'text:body-command', line)
   return null
 }

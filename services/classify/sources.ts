@@ -18,7 +18,7 @@ import {
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence } from '#schemas/types.ts'
 import { splitNotice } from './bounce/notice.ts'
-import { untagged } from './subject.ts'
+import { isReply, untagged } from './subject.ts'
 
 const textBytesMax = 256 * 1024
 /** Bytes of the headers of all parts. */
@@ -70,6 +70,11 @@ export class Sources {
 
   has(name: string): boolean {
     return findField(this.root, name) !== undefined
+  }
+
+  /** Whether it says that it answers a message, by its field or its subject. */
+  isAnswer(): boolean {
+    return this.has('in-reply-to') || isReply(this.subject())
   }
 
   parts(): readonly Part[] {
