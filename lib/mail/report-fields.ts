@@ -2,7 +2,7 @@
  * Bodies that are made of header-like fields in groups divided by blank lines: message/delivery-status (RFC 3464 section 2.1),
  * message/feedback-report (RFC 5965 section 3), message/disposition-notification (RFC 8098 section 3.1).
  */
-import { decodeBody, type Field, fieldText, lineEnd, type Part, parseFields } from './mime.ts'
+import { decodeBody, type Field, fieldText, lineEnd, mimeLimits, type Part, parseFields } from './mime.ts'
 
 export type FieldGroup = readonly Field[]
 
@@ -17,15 +17,18 @@ export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>
   let at = part.bodyStart
   /** The group goes on behind lines that belong to its last field, though they are not folded. */
   let goesOn = false
-  while (at < end && groups.length < groupsMax) {
+  let found = 0
+  while (at < end && found < groupsMax) {
     const { fields, bodyStart } = parseFields(bytes, at, end)
+    if (fields.length > 0) found++
     const group = groups.at(-1)
     const last = group?.at(-1)
     // Where a line is no field, it is passed over, so that the rest is still read.
     const isLine = fields.length === 0 && bodyStart === at
     at = isLine ? lineEnd(bytes, at, end) : bodyStart
-    if (goesOn && isLine && last !== undefined) group?.splice(-1, 1, { ...last, end: at })
-    else {
+    if (goesOn && isLine && last !== undefined) {
+      if (at - last.start < mimeLimits.headerBytes) group?.splice(-1, 1, { ...last, end: at })
+    } else {
       if (goesOn) group?.push(...fields)
       else if (fields.length > 0) groups.push([...fields])
       const field = fields.at(-1)

@@ -75,10 +75,16 @@ export function examine(
 
 const [cr, lf] = [0x0d, 0x0a]
 
+/** Of a longer message what is behind stays as it is: what is looked at stands in front. */
+const convertedMax = 8 * 1024 * 1024
+
 /** A file of the old Mac OS ends its lines with CR alone: as many bytes with LF, so that offsets stay what they are. */
 function withLineFeeds(bytes: Buffer): Buffer {
   if (bytes.includes(lf) || !bytes.includes(cr)) return bytes
-  return Buffer.from(bytes.map((byte) => (byte === cr ? lf : byte)))
+  const converted = Buffer.from(bytes)
+  const end = Math.min(bytes.length, convertedMax)
+  for (let at = 0; at < end; at++) if (converted[at] === cr) converted[at] = lf
+  return converted
 }
 
 /** @param addressed the messages whose recipients are ours */

@@ -35,6 +35,11 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
       `${times(1_900, (n) => `--b\r\nContent-Type: multipart/mixed; boundary=never${n}\r\n\r\nx\r\n`)}--b\r\n\r\n${body}\r\n`,
     ),
   'lines that look like a boundary and are none': () => multipart('--b-\r\n'.repeat(6_000_000)),
+  'lines that end with CR alone': () => Buffer.from(`${header}\r\n${body}`.replaceAll('\r\n', '\r')),
+  'a reply of lines that are not folded': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@x.example\r\nAction: failed\r\nDiagnostic-Code: smtp; 550 no\r\n${'550-no\r\n'.repeat(6_000_000)}`,
+    ),
   'two thousand texts': () => multipart(times(2_000, () => `--b\r\n\r\n${body.slice(0, 20_000)}\r\n`)),
   'two thousand pages': () =>
     multipart(
