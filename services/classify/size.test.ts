@@ -40,6 +40,10 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     multipart(
       `--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@x.example\r\nAction: failed\r\nDiagnostic-Code: smtp; 550 no\r\n${'550-no\r\n'.repeat(6_000_000)}`,
     ),
+  'recipients with a hundred fields, each in front of hundreds more': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\n${`Final-Recipient: rfc822; a@x.example\r\n${times(98, (n) => `a${n}:\r\n`)}\r\n${'b:\n'.repeat(300)}\r\n`.repeat(2_500)}`,
+    ),
   'two thousand texts': () => multipart(times(2_000, () => `--b\r\n\r\n${body.slice(0, 20_000)}\r\n`)),
   'two thousand pages': () =>
     multipart(

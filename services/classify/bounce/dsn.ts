@@ -91,20 +91,17 @@ const groupFieldsMax = 100
 /** A group for each recipient (RFC 3464 section 2.3), also where the blank line between two is missing, or where blank lines or lines that are no fields divide one. */
 function recipientGroups(given: readonly FieldGroup[]): FieldGroup[] {
   const groups: Field[][] = []
-  const has = (group: FieldGroup | undefined, ...names: readonly string[]): boolean =>
-    group?.some(({ name }) => names.includes(name)) ?? false
+  const hasRecipient = (group: FieldGroup): boolean => group.some(({ name }) => name === 'final-recipient')
   for (const group of given) {
     const last = groups.at(-1)
+    const known = new Set((last?.length ?? 0) < groupFieldsMax ? last?.map(({ name }) => name) : [])
     const goesOn =
-      (last?.length ?? 0) < groupFieldsMax &&
-      has(last, 'final-recipient') &&
-      !has(group, 'final-recipient', 'original-recipient') &&
-      !group.some(({ name }) => has(last, name))
+      known.has('final-recipient') && !group.some(({ name }) => name === 'original-recipient' || known.has(name))
     if (last !== undefined && goesOn) last.push(...group)
     else groups.push([])
     for (const field of goesOn ? [] : group) {
       const current = groups.at(-1)
-      if (field.name !== 'final-recipient' || current === undefined || !has(current, 'final-recipient')) {
+      if (field.name !== 'final-recipient' || current === undefined || !hasRecipient(current)) {
         current?.push(field)
         continue
       }
