@@ -44,6 +44,8 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     multipart(
       `--b\r\nContent-Type: message/delivery-status\r\n\r\n${`Final-Recipient: rfc822; a@x.example\r\n${times(98, (n) => `a${n}:\r\n`)}\r\n${'b:\n'.repeat(300)}\r\n`.repeat(2_500)}`,
     ),
+  'addresses between hundreds of spaces': () =>
+    Buffer.from(`${header}\r\n${`from${' '.repeat(900)}a@x.example${' '.repeat(900)}to b@y.example\r\n`.repeat(140)}`),
   'two thousand texts': () => multipart(times(2_000, () => `--b\r\n\r\n${body.slice(0, 20_000)}\r\n`)),
   'two thousand pages': () =>
     multipart(

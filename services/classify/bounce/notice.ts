@@ -329,10 +329,13 @@ export function readNotice(
   })
 }
 
+/** Of columns a few are enough: the patterns try each of them at each place. */
+const [longBlank, blanks] = [/\s{9,}/g, ' '.repeat(8)]
+
 /** The address that stands alone on a line, or at its front with what became of it; undefined: none does. */
 function onLine(line: string): string | undefined {
   // Of a list the first stands for all.
-  const one = withoutPeers(line)
+  const one = withoutPeers(line.replace(longBlank, blanks))
   return (
     x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
   )
