@@ -2,13 +2,15 @@
  * Bodies that are made of header-like fields in groups divided by blank lines: message/delivery-status (RFC 3464 section 2.1),
  * message/feedback-report (RFC 5965 section 3), message/disposition-notification (RFC 8098 section 3.1).
  */
-import { decodeBody, type Field, fieldText, lineEnd, mimeLimits, type Part, parseFields } from './mime.ts'
+import { decodeBody, type Field, fieldText, lineEnd, type Part, parseFields } from './mime.ts'
 
 export type FieldGroup = readonly Field[]
 
 const groupsMax = 10_000
 /** A thousand recipients with four kilobytes each. */
 const reportBytesMax = 4 * 1024 * 1024
+/** Of one field. */
+const valueBytesMax = 16 * 1024
 
 /** The groups of a part whose body is not encoded; `bytes` is what the offsets of the fields refer to. */
 export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): FieldGroup[] {
@@ -27,7 +29,7 @@ export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>
     const isLine = fields.length === 0 && bodyStart === at
     at = isLine ? lineEnd(bytes, at, end) : bodyStart
     if (goesOn && isLine && last !== undefined) {
-      if (at - last.start < mimeLimits.headerBytes) group?.splice(-1, 1, { ...last, end: at })
+      if (at - last.start < valueBytesMax) group?.splice(-1, 1, { ...last, end: at })
     } else {
       if (goesOn) group?.push(...fields)
       else if (fields.length > 0) groups.push([...fields])
@@ -49,19 +51,23 @@ export function reportFields(bytes: Buffer, part: Part): (name: string) => reado
   const decoded = decodedReport(bytes, part)
   const text = decoded ?? bytes
   const fields = parseGroups(text, decoded === null ? part : { bodyStart: 0, end: decoded.length }).flat()
-  return (name) => fields.filter((field) => field.name === name).map((field) => fieldText(text, field))
+  return (name) => fields.filter((field) => field.name === name).map((field) => valueText(text, field))
 }
 
 /** The body of a report that is encoded; null: it is not, and its fields stand in the message's own bytes. */
 export const decodedReport = (bytes: Buffer, part: Part): Buffer | null =>
   part.encoding === 'base64' || part.encoding === 'quoted-printable' ? decodeBody(bytes, part, decodedMax) : null
 
+/** What a field says: its first sixteen kilobytes. */
+export const valueText = (bytes: Buffer, field: Field): string =>
+  fieldText(bytes, { ...field, end: Math.min(field.end, field.valueStart + valueBytesMax) })
+
 export const groupField = (group: FieldGroup, name: string): Field | undefined =>
   group.find((field) => field.name === name)
 
 export function groupText(bytes: Buffer, group: FieldGroup, name: string): string {
   const field = groupField(group, name)
-  return field === undefined ? '' : fieldText(bytes, field)
+  return field === undefined ? '' : valueText(bytes, field)
 }
 
 /** The part behind `rfc822;`, `utf-8;`, `dns;` and the like (RFC 3464 section 2.1.2). */

@@ -1,23 +1,22 @@
 /** Addresses as they stand in text: `<user@example.com>`, `"John Doe"@example.com`, `user@[192.0.2.1]`. */
 
-const pattern =
-  /(?:"(?:[^"\\\r\n]|\\.){1,64}"|[^\s<>()[\]:;,"@\\\x00-\x20\x7f*'`‘’“”„«][^\s<>()[\]:;,"@\\\x00-\x20\x7f]{0,63})@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)/gu
-
-/** The most usual form, between spaces, brackets or signs that end an address: as the pattern above finds it, in a third of the time. */
-const usual = /(?<=^|[\s<>()[\]:;,"])[\w.+=-]{1,64}@[a-zA-Z\d](?:[\w.-]{0,252}[a-zA-Z\d])?(?=$|[\s<>()\]:;,"'])/g
+const domain = String.raw`@(?:\[[0-9A-Fa-f:.]{2,64}\]|[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]{0,252}[\p{L}\p{N}])?)`
+const first = '[^\\s<>()[\\]:;,"@\\\\\\x00-\\x20\\x7f*\'`‘’“”„«]'
+const others = '[^\\s<>()[\\]:;,"@\\\\\\x00-\\x20\\x7f]{0,63}'
+/** From the @ to both sides: from every character it would take sixty times as long. */
+const plain = new RegExp(`(?<=(${first}${others}))${domain}`, 'u')
+const quoted = new RegExp(`(?<=("(?:[^"\\\\\r\n]|\\\\.){1,64}"))${domain}`, 'u')
 
 /** The first address in a text; empty: none. Quotes and marks of bold type in front of it are not of it, though RFC 5322 lets some be. */
 export function findAddress(text: string): string {
-  const at = text.indexOf('@')
-  if (at < 0) return ''
-  // Only a quoted local part has spaces: another one starts behind the last of them, and what is in front need not be tried.
-  const isQuoted = text.includes('"@')
-  pattern.lastIndex = isQuoted ? 0 : text.lastIndexOf(' ', at) + 1
-  usual.lastIndex = pattern.lastIndex
-  const first = isQuoted ? null : usual.exec(text)
-  if (first !== null && first.index + first[0].indexOf('@') === at) return first[0]
-  return pattern.exec(text)?.[0] ?? ''
+  if (!text.includes('@')) return ''
+  const found = plain.exec(text)
+  const other = text.includes('"@') ? quoted.exec(text) : null
+  return startOf(other) < startOf(found) ? addressOf(other) : addressOf(found)
 }
+const startOf = (match: RegExpExecArray | null): number =>
+  match === null ? Number.POSITIVE_INFINITY : match.index - (match[1] ?? '').length
+const addressOf = (match: RegExpExecArray | null): string => (match === null ? '' : `${match[1]}${match[0]}`)
 
 /** An address without brackets, quotes or marks of bold type around it, a `mailto:`, a source route or a dot behind it. */
 export function cleanAddress(text: string): string {
@@ -27,8 +26,8 @@ export function cleanAddress(text: string): string {
     .replace(/^mailto:/i, '')
     .replace(/^<+(?:mailto:)?/i, '')
     .replace(/^@[^:]+:/, '')
-    .replace(/[>.,;:]+$/, '')
-    .replace(/^[*'`‘’“”„«]+(?=[^@]+@)|[*'`‘’“”»]+$/g, '')
+    .replace(/(?<![>.,;:])[>.,;:]+$/, '')
+    .replace(/^[*'`‘’“”„«]+(?=[^@]+@)|(?<![*'`‘’“”»])[*'`‘’“”»]+$/g, '')
     .trim()
 }
 

@@ -16,7 +16,7 @@ const srs0 = /^srs0[=+-][^=]+=[^=]+=([^=@]+)=([^@]+)@/i
 const srs1 = /^srs1[=+-][^=]+=[^=@]+=[=+-][^=]+=[^=]+=([^=@]+)=([^@]+)@/i
 const batv = /^prvs=[0-9a-z]{10}=(.+)$/i
 /** `anything-local=domain.example@ours`, with + or - in front of it, or nothing. */
-const verp = /^(?:[^@]*?[-+])?([^@=+\s]+)=([^@=\s]+\.[^@=\s]{2,})@/
+const [verp, verpAlone] = [/(?<=[-+])([^@=+\s]+)=([^@=\s]+)@/, /^([^@=+\s]+)=([^@=\s]+)@/]
 
 /** What forwarders and signatures have put around an address is taken off. */
 export function unwrapped(address: string): string {
@@ -51,8 +51,8 @@ export function readAddresses(addresses: readonly string[], patterns: readonly R
       }
       return found
     }
-    const [, local, domain] = (bare.includes('=') ? verp.exec(bare) : null) ?? []
-    if (local !== undefined && domain !== undefined) {
+    const [, local, domain = ''] = (bare.includes('=') ? (verp.exec(bare) ?? verpAlone.exec(bare)) : null) ?? []
+    if (local !== undefined && domain.slice(1, -2).includes('.')) {
       const recipient = findAddress(`${local}@${domain}`)
       if (recipient !== '') return { recipient }
     }
@@ -68,7 +68,7 @@ function mailbox(value: string): string {
 
 /** For whom a host took a message (RFC 5321 section 4.4, `for`), by its Received field; empty: it does not say. */
 export function takenFor(received: string): string {
-  const [, taken = ''] = /\sfor\s+<?([^\s<>;]+@[^\s<>;]+)>?\s*(?:;|\()/i.exec(received) ?? []
+  const [, taken = ''] = /\sfor\s+<?([^\s<>;@]{1,64}@[^\s<>;]{1,255})>?\s*(?:;|\()/i.exec(received) ?? []
   return findAddress(taken) === taken ? taken : ''
 }
 

@@ -76,7 +76,7 @@ export function isRequest(line: string): boolean {
   if (line === '' || line.length > lineMax) return false
   const text = line.replace(/\s+/g, ' ')
   if (commandPattern.test(text) || requestWithToken.test(text)) return true
-  const sentences = text.split(/[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
+  const sentences = text.split(/(?<![.!?。！？])[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
   // "Stop! I never asked for this." Further on, so short a word may be about anything.
   const commands = sentences.filter((sentence, index) => index === 0 || sentence.trim().length >= commandMin)
   if (commands.some((sentence) => commandPattern.test(sentence.trim()))) return true

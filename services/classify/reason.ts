@@ -7,6 +7,7 @@
  * things. The code decides where the text says nothing, and wins where the registry is unmistakable. The command that was answered
  * tells whom the words are about: at MAIL the sender, at RCPT the recipient, after the data the message.
  */
+import { placesOf } from './bounce/address.ts'
 import type { Command } from './bounce/command.ts'
 import { replyLine } from './bounce/reply.ts'
 import { LiteralIndex } from './literals.ts'
@@ -291,21 +292,13 @@ const closed = (text: string): string =>
   closedAddresses(text).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
 
 const linkPath = /\b(https?:\/\/[^\s/]{1,255})\/\S*/gi
-const localMax = 64
-const aroundAddress = /[\s<>()[\]@]/
-const domain = /[\w.-]{1,255}/y
 
-/** From each @ to both sides: a pattern would look for one from every character. */
 function closedAddresses(text: string): string {
   let closed = ''
   let from = 0
-  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
-    let start = at
-    while (start > from && at - start < localMax && !aroundAddress.test(text.charAt(start - 1))) start--
-    domain.lastIndex = at + 1
-    if (start === at || !domain.test(text)) continue
-    closed += text.slice(from, start) + text.slice(start, domain.lastIndex).replace(/\.(?=\w)/g, closedDot)
-    from = domain.lastIndex
+  for (const { address, start, end } of placesOf(text)) {
+    closed += text.slice(from, start) + address.replace(/\.(?=\w)/g, closedDot)
+    from = end
   }
   return closed + text.slice(from)
 }
@@ -329,7 +322,7 @@ const wrappings: readonly (readonly [word: string, pattern: RegExp, reply?: stri
   ['ERROR_CODE', /(?:invalid address|error), error_code ?:(?:\d{3})?, error_code ?:/gi],
   ['Failure Reason: ', /intended recipients: \S{1,330} failure reason: /gi],
   ['The error that the other server', /the error that the other server returned was:/gi],
-  ['Remote host said:', /(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
+  ['Remote host said:', /(?<![\da-f.:])(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
   ['Giving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
   ["I've given up.", /this is a permanent error; i.ve given up\./gi],
   // Stalwart takes the reply apart: the code in words, the enhanced one in parentheses, the text in quotes.

@@ -84,7 +84,7 @@ function readMicrosoftJunk(sources: Sources): Report | null {
   const name = ['x-hmxmroriginalrecipient', 'x-original-recipient-for-jmrp'].find(
     (field) => sources.has(field) || sources.returnedHeader(field) !== '',
   )
-  if (name === undefined && !/^(?:staff@hotmail\.com|.*jmrp.*@)/.test(sources.sender())) return null
+  if (name === undefined && !/^(?:staff@hotmail\.com|[^@]*jmrp[^@]*@)/.test(sources.sender())) return null
   const address = name === undefined ? '' : findAddress(sources.header(name) || sources.returnedHeader(name))
   return {
     kind: 'complaint',

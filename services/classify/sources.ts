@@ -28,8 +28,11 @@ const evidenceTextMax = 200
 const evidenceBytesMax = 512 * 1024
 /** Of one verdict. */
 export const evidenceMax = 100
-/** Characters of a field that are read: a thousand addresses fit, and what looks for words in it is not kept busy by a stranger. */
-const headerTextMax = 64 * 1024
+/** Characters of a field that are read, so that what looks for words in it is not kept busy by a stranger; of those that list a thousand addresses. */
+const [headerTextMax, listTextMax] = [4 * 1024, 64 * 1024]
+const lists: ReadonlySet<string> = new Set(['to', 'cc', 'x-failed-recipients'])
+/** Of the subject: no line is longer (RFC 5322 section 2.1.1). */
+const subjectMax = 1_000
 
 export class Sources {
   readonly bytes: Buffer
@@ -64,7 +67,7 @@ export class Sources {
 
   /** As the words of rules are written, without what filters put in front of it. */
   subject(): string {
-    this.#subject ??= untagged(written(this.header('subject')))
+    this.#subject ??= untagged(written(this.header('subject').slice(0, subjectMax)))
     return this.#subject
   }
 
@@ -214,20 +217,14 @@ function returnedFields(returned: string): Buffer {
   const text = returned.replace(/^[^\n]*\n+/, (first) => (/^[A-Za-z-]+:\s/.test(first) ? first : ''))
   const prefix = /^([ \t>|]*)[A-Za-z][A-Za-z-]*:\s/m.exec(text)?.[1]
   if (prefix === undefined) return Buffer.alloc(0)
-  const lines =
-    prefix === ''
-      ? text
-      : text
-          .split('\n')
-          .map((line) => (line.startsWith(prefix) ? line.slice(prefix.length) : line))
-          .join('\n')
-  return Buffer.from(
-    lines.replace(/^(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/gm, (line) => (/^[ \t]+\S/.test(line) ? line : '')).trimStart(),
-  )
+  const lines = text.split('\n').map((line) => (line.startsWith(prefix) ? line.slice(prefix.length) : line))
+  const fields = lines.filter((line, at) => fieldOrFolded.test(line) || at === lines.length - 1)
+  return Buffer.from(fields.join('\n').trimStart())
 }
+const fieldOrFolded = /^(?:[A-Za-z][A-Za-z-]*:(?:\s|$)|[ \t]+\S)/
 
 function remembered(known: Map<string, string>, name: string, read: () => string): string {
-  const text = known.get(name) ?? read().slice(0, headerTextMax)
+  const text = known.get(name) ?? read().slice(0, lists.has(name) ? listTextMax : headerTextMax)
   known.set(name, text)
   return text
 }
@@ -238,9 +235,9 @@ function remembered(known: Map<string, string>, name: string, read: () => string
  */
 const odd =
   /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u2000-\u200b\u2010\u2011\u202f\u205f\u2060\u3000\u3099\u309a\ufeff\u0130\xa0\xad]/
-/** As the words of rules are written: in NFC (Unicode Standard Annex 15), with spaces and hyphens of ASCII. */
+/** As the words of rules are written: in NFC (Unicode Standard Annex 15), with spaces and hyphens of ASCII, and few spaces in a row. */
 const written = (text: string): string =>
-  odd.test(text)
+  (odd.test(text)
     ? text
         .normalize('NFC')
         .replace(/[\xad\u200b\u2060\ufeff]/g, '')
@@ -248,6 +245,13 @@ const written = (text: string): string =>
         .replace(/[\u2010\u2011]/g, '-')
         .replaceAll('\u0130', 'I')
     : text
+  )
+    .replace(longBlank, blanks)
+    .replace(emptyLines, '\n\n\n')
+
+/** Of columns and of empty lines a few are enough: many patterns try each space at each place. */
+const [longBlank, blanks] = [/[^\S\n]{9,}/g, ' '.repeat(8)]
+const emptyLines = /\n(?:[^\S\n]*\n){3,}/g
 
 /** Of "user@example.com <mailto:user@example.com>", as Outlook writes a link into text, and of the like in Markdown, what a person reads. */
 const withoutLinks = (text: string): string =>

@@ -1,9 +1,24 @@
 /** Addresses as they stand in the text of a notice: between words, quotes and brackets of any script. */
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 
-/** The source of a pattern. */
-export const address = `[^\\s<>()[\\]{}"',;:@，。、；：「」（）]{1,64}@[\\w.-]{1,255}`
-export const anyAddress = new RegExp(address, 'g')
+/** The sources of patterns. */
+export const local = `[^\\s<>()[\\]{}"',;:@，。、；：「」（）]{1,64}`
+export const address = `${local}@[\\w.-]{1,255}`
+
+export type Place = { readonly address: string; readonly start: number; readonly end: number }
+/** From the @ to both sides. */
+const around = new RegExp(`(?<=(${local}))@[\\w.-]{1,255}`, 'g')
+
+/** Where addresses stand in a text, in its order. */
+export function placesOf(text: string): Place[] {
+  const places: Place[] = []
+  if (!text.includes('@')) return places
+  for (const { 0: behind, 1: local = '', index } of text.matchAll(around)) {
+    const [start, end] = [index - local.length, index + behind.length]
+    if (start >= (places.at(-1)?.end ?? 0)) places.push({ address: local + behind, start, end })
+  }
+  return places
+}
 
 /** Where no space stands between words and an address, they are not of it. */
 const wordsBefore =
@@ -19,4 +34,6 @@ export function bareAddress(text: string): string {
 
 /** All addresses that stand in a text, in its order. */
 export const addressesIn = (text: string): string[] =>
-  (text.match(anyAddress) ?? []).map(bareAddress).filter((address) => address !== '')
+  placesOf(text)
+    .map(({ address }) => bareAddress(address))
+    .filter((address) => address !== '')

@@ -35,7 +35,7 @@ const transcript =
   /(?:>>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<|-->\s*(ehlo|helo|mail|rcpt|data|\.)(?:\s[^\n]*)?\n[^\n]{0,60}<--)\s*[45]\d\d/i
 /** m-FILTER names the command on a line of its own, Stalwart in quotes. */
 const named =
-  /smtp command\s*:?\s*\n?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command|rejected command ['"]?(ehlo|helo|mail|rcpt|data)\b/i
+  /smtp command(?:\s*:)?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command|rejected command ['"]?(ehlo|helo|mail|rcpt|data)\b/i
 const verbs: Readonly<Record<string, Command>> = {
   ehlo: 'HELO',
   helo: 'HELO',

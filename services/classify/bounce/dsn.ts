@@ -1,9 +1,9 @@
 /**
  * Delivery status notifications (RFC 3464, and RFC 6533 for international addresses): what the machine-readable part says.
  */
-import { type Field, fieldText, type Part } from '#lib/mail/mime.ts'
-import { type FieldGroup, groupField, groupText, parseGroups, withoutType } from '#lib/mail/report-fields.ts'
-import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
+import type { Field, Part } from '#lib/mail/mime.ts'
+import { type FieldGroup, groupField, groupText, parseGroups, valueText, withoutType } from '#lib/mail/report-fields.ts'
+import { cleanAddress, domainOf, findAddress } from '#lib/mail/smtp-address.ts'
 
 export type DsnRecipient = {
   readonly address: string
@@ -58,10 +58,10 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
     const diagnosticField = groupField(group, 'diagnostic-code') ?? groupField(group, 'x-supplementary-info')
     recipients.push({
       address,
-      originalAddress: originalField === undefined ? '' : mailboxOf(fieldText(bytes, originalField)),
+      originalAddress: originalField === undefined ? '' : mailboxOf(valueText(bytes, originalField)),
       action: actions.has(action) ? action : '',
       status,
-      diagnostic: diagnosticField === undefined ? '' : diagnosticOf(fieldText(bytes, diagnosticField)),
+      diagnostic: diagnosticField === undefined ? '' : diagnosticOf(valueText(bytes, diagnosticField)),
       remoteMta: withoutType(groupText(bytes, group, 'remote-mta')),
       category: groupText(bytes, group, 'x-powermta-bouncecategory').trim(),
       range: field === undefined ? [group[0]?.start ?? 0, group.at(-1)?.end ?? 0] : [field.start, field.end],
@@ -123,7 +123,7 @@ function recipientAddress(bytes: Buffer, group: FieldGroup): string {
   for (const name of ['final-recipient', 'x-actual-recipient', 'original-recipient']) {
     const mailbox = mailboxOf(groupText(bytes, group, name))
     // A name inside the reporting system's own network says less than the original recipient.
-    if (/@[^@]+\.[^@]+$/.test(mailbox)) return mailbox
+    if (domainOf(mailbox).slice(1, -1).includes('.')) return mailbox
   }
   return mailboxOf(groupText(bytes, group, 'final-recipient'))
 }
@@ -133,8 +133,8 @@ function recipientAddress(bytes: Buffer, group: FieldGroup): string {
  * the reply as `< #5.5.0 smtp;550 …>`.
  */
 const diagnosticOf = (value: string): string => {
-  const quoted = /^\s*<\s*#[245]\.\d{1,3}\.\d{1,3}\s+smtp;\s*(.*?)>?\s*$/is.exec(value)?.[1]
-  if (quoted !== undefined) return quoted
+  const quoted = /^\s*<\s*#[245]\.\d{1,3}\.\d{1,3}\s+smtp;(.*)$/is.exec(value)?.[1]
+  if (quoted !== undefined) return quoted.trim().replace(/>$/, '')
   return /^\s*x-unix\s*;\s*(?![\s\d])/i.test(value) ? value : withoutType(value)
 }
 

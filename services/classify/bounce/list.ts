@@ -3,12 +3,10 @@
  * eve@z.example".
  */
 import { anyWord } from '../words.ts'
-import { address } from './address.ts'
+import { address, placesOf } from './address.ts'
 
 /** Of a line so many characters are looked at. */
 export const lineMax = 2_000
-
-const firstAddress = new RegExp(address)
 
 /** What goes on with a list of recipients: a comma or an "and", or the reply for the next one. */
 const comma = `[,;、，；/&]\\s*(?:[45]\\d\\d[ -](?:[45]\\.\\d{1,3}\\.\\d{1,3} )?)?|(?:${anyWord('and')})(?:\\s+|$)|(?:和|与|與|及|と|および|및)\\s*`
@@ -45,9 +43,8 @@ export function peersOf(address: string, line: string): readonly string[] {
 
 /** A line with the first of its list alone, who stands for all. */
 export function withoutPeers(line: string): string {
-  const first = namesSeveral(line) ? firstAddress.exec(line) : null
-  if (first === null) return line
-  const end = first.index + first[0].length
+  const end = namesSeveral(line) ? placesOf(line)[0]?.end : undefined
+  if (end === undefined) return line
   const list = listedBehind(line, end)
   return list.peers.length === 0 ? line : line.slice(0, end) + line.slice(list.end)
 }

@@ -6,7 +6,7 @@
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import { anyWord, wordsOf } from '../words.ts'
-import { address, addressesIn, bareAddress } from './address.ts'
+import { addressesIn, bareAddress, local, placesOf } from './address.ts'
 import { recipientsMax } from './dsn.ts'
 import { lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
@@ -68,17 +68,19 @@ export function splitNotice(text: string): SplitText {
   return { text: normal, returned: '' }
 }
 
+/** What stands in front of a line that is quoted, or one of a list. */
+const marks = /^[\s>*•·\-–|]+/
 /** Of all of these, an address's local part has 64 characters at most (RFC 5321 section 4.5.3.1.1): that keeps a hostile line cheap. */
 const aloneOnLine =
-  /^[\s>*•·\-–|]*(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"])|(?<=[\s:])(?=')))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@][^\s<>()[\]{}",;:@]{0,63}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
+  /^(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"])|(?<=[\s:])(?=')))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@][^\s<>()[\]{}",;:@]{0,63}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
 /** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
 const lineEnds = /@[^\s<>()[\]{}"',;:@]{1,255}[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
-  /^[\s>*•·\-–|]*[<(["']*([^\s<>()[\]"',;:@][^\s<>()[\]",;:@]{0,63}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
+  /^[<(["']*([^\s<>()[\]"',;:@][^\s<>()[\]",;:@]{0,63}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
 /** As Exchange writes an address of X.400, with that of SMTP in it. */
 const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
-  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)\s*(?:address)?\s*[:=]?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
+  /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)(?:\s*address)?(?:\s*[:=])?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
 const inSentence =
   /\b(?:delivered|deliver|delivering|sent|send|message|mail|e-?mail) to:? ["']?([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+?)["']?[.,]? (?:because|was|could|has|had|failed|is|did|due|since|:)/gi
 
@@ -90,7 +92,7 @@ const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"'
 const sender = `(?:mail from|from|sender|reply-to|cc|return-path|${anyWord('sender')})`
 const senderLine = new RegExp(`^[\\s>*•·-]*(?:\\w{3} [\\d-]{10} [\\d:]{8}:[\\s*]+)?${sender}(?:\\s*[:：]|\\t)`, 'i')
 /** The name of such a field, whose value stands on the next line. */
-const senderAlone = new RegExp(`^[\\s>*•·-]*${sender}\\s*[:：]?\\s*$`, 'i')
+const senderAlone = new RegExp(`^[\\s>*•·-]*${sender}(?:\\s*[:：])?\\s*$`, 'i')
 /** Who a recipient was before a list or an alias was expanded: no recipient where what came of it is one. */
 const expandedLine =
   /^[\s>*-]*(?:(?:expanded|generated|forwarded|redirected) from\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
@@ -183,16 +185,31 @@ export type Notice = {
 }
 
 /** An address in a sentence that is said to be who wrote: "from ann@example.com to …", "ann@example.com から". */
-const fromAddress = (() => {
-  const before = `(?<![\\p{L}\\p{N}])(?:${anyWord('from')})\\s{0,3}[<("']{0,3}${address}(?=[>)"']{0,3}\\s{1,3}(?:${anyWord('to')})[\\s<("'])`
-  const behind = `${address}[>)"']{0,2}\\s?(?:${anyWord('fromBehind')})`
-  return new RegExp(`${before}|${behind}`, 'giu')
-})()
+const fromInFront = new RegExp(`(?<![\\p{L}\\p{N}])(?:${anyWord('from')})\\s{0,3}[<("']{0,3}${local}$`, 'iu')
+const toBehind = new RegExp(`[>)"']{0,3}\\s{1,3}(?:${anyWord('to')})[\\s<("']`, 'iuy')
+const fromBehind = new RegExp(`[>)"']{0,2}\\s?(?:${anyWord('fromBehind')})`, 'iuy')
+/** Characters up to the @, and addresses on a line: a sentence has few. */
+const [frontMax, sentenceMax] = [100, 10]
 
 /** Without who wrote, where the line names somebody else. */
 function withoutSender(line: string): string {
   if (line.indexOf('@') === line.lastIndexOf('@')) return line
-  const rest = line.replace(fromAddress, ' ')
+  const places = placesOf(line)
+  if (places.length > sentenceMax) return line
+  let rest = ''
+  let from = 0
+  const leaveOut = (start: number, end: number): void => {
+    rest += `${line.slice(from, start)} `
+    from = end
+  }
+  for (const { start, end } of places) {
+    toBehind.lastIndex = fromBehind.lastIndex = end
+    const at = line.indexOf('@', start)
+    const front = toBehind.test(line) ? fromInFront.exec(line.slice(Math.max(from, at - frontMax), at)) : null
+    if (front !== null) leaveOut(at - front[0].length, end)
+    else if (fromBehind.test(line)) leaveOut(start, fromBehind.lastIndex)
+  }
+  rest += line.slice(from)
   return rest.includes('@') ? rest : line
 }
 
@@ -202,7 +219,7 @@ export function parseNotice(text: string): Notice {
       .split('\n')
       .slice(0, linesMax)
       .map((line) => line.slice(0, lineMax)),
-    (line) => aloneOnLine.test(line),
+    (line) => aloneOnLine.test(line.replace(marks, '')),
   )
   const summary = summaryLines(lines)
   const mentions: Mentioned[] = []
@@ -273,7 +290,7 @@ export function readNotice(
       for (const { text, index, isSummary } of those) {
         if (isSummary || isOfOthers(text)) continue
         // Whose mail was refused is no recipient.
-        const rest = text.replace(/\b(?:from|sender)\s*:?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
+        const rest = text.replace(/\b(?:from|sender)(?:\s*:)?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
         if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
       }
     },
@@ -329,13 +346,10 @@ export function readNotice(
   })
 }
 
-/** Of columns a few are enough: the patterns try each of them at each place. */
-const [longBlank, blanks] = [/\s{9,}/g, ' '.repeat(8)]
-
 /** The address that stands alone on a line, or at its front with what became of it; undefined: none does. */
 function onLine(line: string): string | undefined {
   // Of a list the first stands for all.
-  const one = withoutPeers(line.replace(longBlank, blanks))
+  const one = withoutPeers(line).replace(marks, '')
   return (
     x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
   )

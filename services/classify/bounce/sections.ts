@@ -1,6 +1,6 @@
 /** Which of a notice's words are about which of the recipients that it names. */
 import { wordsOf } from '../words.ts'
-import { anyAddress, bareAddress } from './address.ts'
+import { bareAddress, placesOf } from './address.ts'
 import { lineMax } from './list.ts'
 import { replyLine } from './reply.ts'
 
@@ -94,7 +94,7 @@ function mentionsOf(lines: readonly string[], found: readonly Found[]): readonly
   for (let line = 0; line < lines.length && places.length < placesMax; line++) {
     const text = lines[line] ?? ''
     if (!text.includes('@')) continue
-    for (const { 0: address, index: at } of text.matchAll(anyAddress)) {
+    for (const { address, start: at } of placesOf(text)) {
       const of = known.get(bareAddress(address).toLowerCase())
       if (of !== undefined && places.at(-1)?.of !== of) places.push({ of, line, at })
     }

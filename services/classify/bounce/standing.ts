@@ -21,6 +21,8 @@ export const ofOther =
 const contact = expression(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
 const beforeMax = 100
+/** On each side of an address. */
+const sentenceMax = 300
 const aroundAddress = /[\s<>()[\]{}"',;:]/
 const hasWords = /\p{L}{2}/u
 
@@ -30,11 +32,13 @@ export const isOfRecipient = (before: string): boolean =>
 
 /** Whether a line asks to write to the address on it, or names who else is concerned; the line in front may say so. */
 export function isOfContact(line: string, lineBefore: string): boolean {
-  let start = line.indexOf('@')
+  const at = line.indexOf('@')
+  let start = at
   while (start > 0 && !aroundAddress.test(line.charAt(start - 1))) start--
-  const before = line.slice(0, start)
+  const before = line.slice(Math.max(0, start - sentenceMax), start)
   const lead = endsSentence.test(lineBefore) ? '' : lineBefore.slice(-beforeMax)
   // What stands behind one of a list is what became of it.
-  const said = `${lead} ${listed.test(before) ? before : line}`
+  const behind = listed.test(before) ? '' : line.slice(start, at + sentenceMax)
+  const said = `${lead} ${before}${behind}`
   return hasWords.test(said) && contact.test(said)
 }
