@@ -18,10 +18,14 @@ const startOf = (match: RegExpExecArray | null): number =>
   match === null ? Number.POSITIVE_INFINITY : match.index - (match[1] ?? '').length
 const addressOf = (match: RegExpExecArray | null): string => (match === null ? '' : `${match[1]}${match[0]}`)
 
+/** No address is longer, with what stands around it. */
+const textMax = 1_000
+
 /** An address without brackets, quotes or marks of bold type around it, a `mailto:`, a source route or a dot behind it. */
 export function cleanAddress(text: string): string {
   if (/^[\w.+=-]+@[\w.-]*[a-z\d]$/i.test(text)) return text
   return text
+    .slice(0, textMax)
     .trim()
     .replace(/^mailto:/i, '')
     .replace(/^<+(?:mailto:)?/i, '')

@@ -10,7 +10,7 @@ import { takenFor } from './addresses.ts'
 import { type AggregateFacts, readDmarc, readTlsReport } from './aggregate.ts'
 import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
-import { anyWord, expression, wordsOf } from './words.ts'
+import { anyWord, compiled, wordsOf } from './words.ts'
 
 /** Of a larger attachment nothing is unpacked. */
 const packedMax = 8 * 1024 * 1024
@@ -144,7 +144,7 @@ function readDisposition(sources: Sources): Report | null {
 }
 
 /** How Outlook and Exchange begin the subject of a receipt, in their languages; behind it is the subject of what was read. */
-const receiptSubject = expression(`^(?:${anyWord('receiptSubject')})\\s?[:：]`)
+const receiptSubject = compiled(`^(?:${anyWord('receiptSubject')})\\s?[:：]`)
 const fieldStart = /^\s*\p{L}[\p{L} ]{0,20}[:：]/u
 const receiptWords = wordsOf('receiptText')
 

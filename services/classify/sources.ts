@@ -111,7 +111,7 @@ export class Sources {
         }
       }
       walk(this.root)
-      this.#notice = splitNotice(withoutLinks(spaced(written(texts.join('\n')))))
+      this.#notice = splitNotice(withoutLinks(spaced(written(withLineFeeds(texts.join('\n'))))))
     }
     return this.#notice
   }
@@ -217,11 +217,16 @@ function returnedFields(returned: string): Buffer {
   const text = returned.replace(/^[^\n]*\n+/, (first) => (/^[A-Za-z-]+:\s/.test(first) ? first : ''))
   const prefix = /^([ \t>|]*)[A-Za-z][A-Za-z-]*:\s/m.exec(text)?.[1]
   if (prefix === undefined) return Buffer.alloc(0)
-  const lines = text.split('\n').map((line) => (line.startsWith(prefix) ? line.slice(prefix.length) : line))
-  const fields = lines.filter((line, at) => fieldOrFolded.test(line) || at === lines.length - 1)
-  return Buffer.from(fields.join('\n').trimStart())
+  const lines =
+    prefix === ''
+      ? text
+      : text
+          .split('\n')
+          .map((line) => (line.startsWith(prefix) ? line.slice(prefix.length) : line))
+          .join('\n')
+  return Buffer.from(lines.replace(noField, (line) => (/^[ \t]+\S/.test(line) ? line : '')).trimStart())
 }
-const fieldOrFolded = /^(?:[A-Za-z][A-Za-z-]*:(?:\s|$)|[ \t]+\S)/
+const noField = /(?<![^\n])(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/g
 
 function remembered(known: Map<string, string>, name: string, read: () => string): string {
   const text = known.get(name) ?? read().slice(0, lists.has(name) ? listTextMax : headerTextMax)
@@ -234,24 +239,38 @@ function remembered(known: Map<string, string>, name: string, read: () => string
  * windows-1258 write them.
  */
 const odd =
-  /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u2000-\u200b\u2010\u2011\u202f\u205f\u2060\u3000\u3099\u309a\ufeff\u0130\xa0\xad]/
+  /[\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u1680\u2000-\u200b\u2010\u2011\u2028\u2029\u202f\u205f\u2060\u3000\u3099\u309a\ufeff\u0130\v\f\xa0\xad]/
 /** As the words of rules are written: in NFC (Unicode Standard Annex 15), with spaces and hyphens of ASCII, and few spaces in a row. */
-const written = (text: string): string =>
-  (odd.test(text)
+const written = (text: string): string => {
+  const plain = odd.test(text)
     ? text
         .normalize('NFC')
         .replace(/[\xad\u200b\u2060\ufeff]/g, '')
-        .replace(/[\xa0\u2000-\u200a\u202f\u205f\u3000]/g, ' ')
+        .replace(/[\v\f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g, ' ')
         .replace(/[\u2010\u2011]/g, '-')
         .replaceAll('\u0130', 'I')
     : text
-  )
-    .replace(longBlank, blanks)
-    .replace(emptyLines, '\n\n\n')
-
+  return isLoose(plain) ? plain.replace(longBlank, blanks).replace(emptyLines, '\n\n\n') : plain
+}
 /** Of columns and of empty lines a few are enough: many patterns try each space at each place. */
-const [longBlank, blanks] = [/[^\S\n]{9,}/g, ' '.repeat(8)]
+const blanksMax = 32
+const [longBlank, blanks] = [/[ \t\r]{33,}/g, ' '.repeat(blanksMax)]
+/** Whether more of them, and of line ends, follow one another: one of those stands at every thirty-third place. */
+function isLoose(text: string): boolean {
+  for (let at = blanksMax; at < text.length; at += blanksMax + 1) {
+    if (!isBlank(text.charCodeAt(at))) continue
+    let start = at
+    let end = at + 1
+    while (isBlank(text.charCodeAt(start - 1))) start--
+    while (isBlank(text.charCodeAt(end))) end++
+    if (end - start > blanksMax) return true
+  }
+  return false
+}
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 const emptyLines = /\n(?:[^\S\n]*\n){3,}/g
+
+const withLineFeeds = (text: string): string => (text.includes('\r') ? text.replace(/\r{1,2}\n/g, '\n') : text)
 
 /** Of "user@example.com <mailto:user@example.com>", as Outlook writes a link into text, and of the like in Markdown, what a person reads. */
 const withoutLinks = (text: string): string =>

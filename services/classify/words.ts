@@ -34,18 +34,21 @@ const lost = '?\ufffd'
 
 /** The source of a pattern that matches its letters without their diacritical marks, too, or where they were lost. */
 export const marksOptional = (pattern: string): string =>
-  pattern.replace(escapeOrClass, (atom) => {
+  pattern.replace(escapeOrClass, (atom, at: number, given: string) => {
     if (atom.startsWith('\\') || atom.startsWith('[^')) return atom
     const letters = atom.startsWith('[') ? atom.slice(1, -1) : atom
     const bare = Array.from(letters, unmarked).filter((letter) => letter !== '')
     if (bare.length === 0) return atom
     const [first, second] = [0, 1].map((at) => bare.map((letter) => letter.charAt(at)).join(''))
-    return `(?:[${letters}${first}${lost}][${second}${lost}]?)`
+    const both = `[${letters}${first}${lost}][${second}${lost}]?`
+    return /^[?*+{]/.test(given.slice(at + atom.length)) ? `(?:${both})` : both
   })
 
-/** Of reviewed data: without "u" where nothing asks for it, since it takes twice as long. */
-export const expression = (pattern: string): RegExp =>
-  new RegExp(marksOptional(pattern), /\\[pu]\{/.test(pattern) ? 'iu' : 'i')
+/** Without "u" where nothing asks for it, since it takes twice as long. */
+export const compiled = (source: string): RegExp => new RegExp(source, /\\[pu]\{/.test(source) ? 'iu' : 'i')
+
+/** Of reviewed data. */
+export const expression = (pattern: string): RegExp => compiled(marksOptional(pattern))
 
 /** The source of a pattern that any of the words matches. */
 export const anyWord = (purpose: Purpose): string =>
@@ -56,4 +59,4 @@ export const withoutLineEnds = (text: string): string =>
   text.replace(/[^\S\n]+/g, ' ').replace(/ ?(?<!\n) ?\n(?! ?\n) ?/g, ' ')
 
 /** Whether a text holds any of the words, in any language. */
-export const wordsOf = (purpose: Purpose): RegExp => expression(anyWord(purpose))
+export const wordsOf = (purpose: Purpose): RegExp => compiled(anyWord(purpose))

@@ -5,17 +5,20 @@ import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 export const local = `[^\\s<>()[\\]{}"',;:@，。、；：「」（）]{1,64}`
 export const address = `${local}@[\\w.-]{1,255}`
 
+const placesMax = 1_000
+
 export type Place = { readonly address: string; readonly start: number; readonly end: number }
 /** From the @ to both sides. */
 const around = new RegExp(`(?<=(${local}))@[\\w.-]{1,255}`, 'g')
 
-/** Where addresses stand in a text, in its order. */
+/** Where addresses stand in a text, in its order: as many as a list has. */
 export function placesOf(text: string): Place[] {
   const places: Place[] = []
   if (!text.includes('@')) return places
   for (const { 0: behind, 1: local = '', index } of text.matchAll(around)) {
     const [start, end] = [index - local.length, index + behind.length]
     if (start >= (places.at(-1)?.end ?? 0)) places.push({ address: local + behind, start, end })
+    if (places.length >= placesMax) break
   }
   return places
 }

@@ -55,9 +55,9 @@ const inReply = /\(in reply to (?:end of )?(data|mail|rcpt|ehlo|helo|lhlo)\b/i
 
 /** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
 export function commandOf(text: string): Command {
+  if (!anyPhrase.test(text)) return ''
   const replied = inReply.exec(text)?.[1]
   if (replied !== undefined) return verbs[replied.toLowerCase()] ?? ''
-  if (!anyPhrase.test(text)) return ''
   for (const [command, pattern] of phrases) if (pattern.test(text)) return command
   const [, sent, shown] = transcript.exec(text.slice(0, 20_000)) ?? []
   const verb = sent ?? shown ?? ''

@@ -32,6 +32,8 @@ export type Dsn = {
 const actions = new Set(['failed', 'delayed', 'delivered', 'relayed', 'expanded'])
 /** Of one bounce. */
 export const recipientsMax = 1_000
+/** Characters: a line of a reply has 512 octets at most (RFC 5321 section 4.5.3.1.5). */
+const diagnosticMax = 2_000
 
 /** `bytes` holds the part; a part that was transfer-encoded is decoded by the caller first. */
 export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): Dsn {
@@ -61,7 +63,8 @@ export function readDsn(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>): D
       originalAddress: originalField === undefined ? '' : mailboxOf(valueText(bytes, originalField)),
       action: actions.has(action) ? action : '',
       status,
-      diagnostic: diagnosticField === undefined ? '' : diagnosticOf(valueText(bytes, diagnosticField)),
+      diagnostic:
+        diagnosticField === undefined ? '' : diagnosticOf(valueText(bytes, diagnosticField)).slice(0, diagnosticMax),
       remoteMta: withoutType(groupText(bytes, group, 'remote-mta')),
       category: groupText(bytes, group, 'x-powermta-bouncecategory').trim(),
       range: field === undefined ? [group[0]?.start ?? 0, group.at(-1)?.end ?? 0] : [field.start, field.end],

@@ -48,10 +48,9 @@ function startsHeader(lines: readonly string[], at: number, isOwn: boolean): boo
 /** The text of a bounce: what was written for a person, and what came back with it. */
 export type SplitText = { readonly text: string; readonly returned: string }
 
-/** Splits the text of a bounce into the notice and what was returned with it. */
+/** Splits the text of a bounce, with LF, into the notice and what was returned with it. */
 export function splitNotice(text: string): SplitText {
-  const normal = text.includes('\r') ? text.replace(/\r{1,2}\n/g, '\n') : text
-  const lines = normal.split('\n')
+  const lines = text.split('\n')
   let at = 0
   /** Somebody is: what sums up the message that was sent stands in front of that. */
   let isNamed = false
@@ -61,11 +60,11 @@ export function splitNotice(text: string): SplitText {
     const starts =
       (index > 0 && separator.test(line)) ||
       (field !== null && (isNamed || !isOwn) && startsHeader(lines, index, isOwn))
-    if (starts) return { text: normal.slice(0, Math.max(0, at - 1)), returned: normal.slice(at) }
+    if (starts) return { text: text.slice(0, Math.max(0, at - 1)), returned: text.slice(at) }
     at += line.length + 1
     isNamed ||= line.includes('@')
   }
-  return { text: normal, returned: '' }
+  return { text, returned: '' }
 }
 
 /** What stands in front of a line that is quoted, or one of a list. */
@@ -74,7 +73,7 @@ const marks = /^[\s>*•·\-–|]+/
 const aloneOnLine =
   /^(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"])|(?<=[\s:])(?=')))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@][^\s<>()[\]{}",;:@]{0,63}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
 /** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
-const lineEnds = /@[^\s<>()[\]{}"',;:@]{1,255}[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
+const lineEnds = /@(?=([^\s<>()[\]{}"',;:@]{1,255}))\1[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
   /^[<(["']*([^\s<>()[\]"',;:@][^\s<>()[\]",;:@]{0,63}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
 /** As Exchange writes an address of X.400, with that of SMTP in it. */
@@ -86,7 +85,7 @@ const inSentence =
 
 /** "To the address", where nothing in front of it or behind it needs to say more. */
 const toWords = wordsOf('towards')
-const toAddress = new RegExp(`(?:${toWords.source})[\\s:：<"']{0,6}([^\\s<>()"',;:@]{1,64}@[\\w.-]{1,255})`, 'giu')
+const toAddress = new RegExp(`(?:${anyWord('towards')})[\\s:：<"']{0,6}([^\\s<>()"',;:@]{1,64}@[\\w.-]{1,255})`, 'giu')
 
 /** Fields of the returned message that a notice repeats, MDaemon behind the time of each step. */
 const sender = `(?:mail from|from|sender|reply-to|cc|return-path|${anyWord('sender')})`
@@ -308,10 +307,8 @@ export function readNotice(
     if (alone.length > 0 || meant.length < mentions.length) {
       const apart = new Set(alone.map(({ index }) => index))
       const told = meant.filter(({ text, index, isSummary }) => !isSummary && !isOfOthers(text) && !apart.has(index))
-      const addresses = told.flatMap(({ text, index }) => addressesIn(text).map((address) => ({ address, index })))
-      const [first] = addresses
-      const isOne = addresses.every(({ address }) => address.toLowerCase() === first?.address.toLowerCase())
-      if (first !== undefined && isOne) add(first.address, first.index)
+      const [first, second] = firstTwo(told, () => true)
+      if (first !== undefined && second === undefined) add(first.address, first.index)
     }
     if (found.length === 0) addAlone(alone)
   }
@@ -346,10 +343,13 @@ export function readNotice(
   })
 }
 
+/** Of columns a few are enough: the patterns try each of them at each place. */
+const [longBlank, blanks] = [/\s{9,}/g, ' '.repeat(8)]
+
 /** The address that stands alone on a line, or at its front with what became of it; undefined: none does. */
 function onLine(line: string): string | undefined {
   // Of a list the first stands for all.
-  const one = withoutPeers(line).replace(marks, '')
+  const one = withoutPeers(line.replace(longBlank, blanks)).replace(marks, '')
   return (
     x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
   )
@@ -368,13 +368,26 @@ type Alone = { readonly text: string; readonly index: number; readonly address: 
 /** The one address that a notice speaks of, in whatever words and language; empty: it speaks of none, or of several. */
 export function onlyAddress({ mentions, meant }: Notice, isStranger: (address: string) => boolean): string {
   for (const those of [meant, mentions]) {
-    const found = new Map<string, string>()
-    for (const { text, isSummary } of those) {
-      if (isSummary || isOfOthers(text)) continue
-      for (const address of addressesIn(text)) if (!isStranger(address)) found.set(address.toLowerCase(), address)
-    }
-    const [address = ''] = found.values()
-    if (found.size > 0) return found.size === 1 ? address : ''
+    const told = those.filter(({ text, isSummary }) => !isSummary && !isOfOthers(text))
+    const [first, second] = firstTwo(told, (address) => !isStranger(address))
+    if (first !== undefined) return second === undefined ? first.address : ''
   }
   return ''
+}
+
+/** Lines: who is told of in a sentence stands near the front. */
+const toldMax = 200
+/** The addresses that lines name, with their lines: whether they are several, the first two tell. */
+function firstTwo(
+  those: readonly Mentioned[],
+  isCounted: (address: string) => boolean,
+): readonly { readonly address: string; readonly index: number }[] {
+  const found: { readonly address: string; readonly index: number }[] = []
+  for (const { text, index } of those.slice(0, toldMax))
+    for (const address of addressesIn(text)) {
+      if (!isCounted(address) || address.toLowerCase() === found[0]?.address.toLowerCase()) continue
+      found.push({ address, index })
+      if (found.length === 2) return found
+    }
+  return found
 }

@@ -2,7 +2,7 @@
  * How surely an address is a recipient, by what stands in front of it on its line: mail systems list recipients, and name others, too,
  * whom to write to or who reports.
  */
-import { anyWord, expression } from '../words.ts'
+import { anyWord, compiled } from '../words.ts'
 import { failureWords } from './sections.ts'
 
 const bullet = `^[\\s>*•·\\-–|]*(?:\\d+[.)]\\s*)?`
@@ -11,14 +11,14 @@ const listed = new RegExp(
   `${bullet}(?:"[^"]{0,100}"\\s*|(?:\\p{L}[\\p{L}.'’-]{0,30},?[ \\t]+){1,4}(?=[<([]))?[<([{"'“‘]*(?:smtp:|mailto:)?$`,
   'iu',
 )
-const towards = expression(
+const towards = compiled(
   `(?:\\b(?:to|for|user|mailbox|account)s?(?:\\(e?s\\))?|${anyWord('towards')}|(?:${anyWord('recipient')})[^\\s:：@]{0,20})(?: (?:e-?mail )?address(?:es)?)?[\\s:：=<([{"'“‘]*$`,
 )
 /** Whose mail was refused is named, too, and where somebody has moved to: "after MAIL FROM:<ann@example.com>", "new address: bob@example.com". */
 export const ofOther =
   /\b(?:from|sender|(?:new|neue|nouvelle|nueva|nuovo|novo|nieuwe?|nya?|nowy) (?:e-?mail[ -]?)?(?:addr?ess?e?|dirección|indirizzo|endereço|adres)(?: (?:is|ist|est|es|è|é))?)\s?[:=]?\s?[<("']{0,4}$/i
 /** From the beginning of a word, where a script has spaces between them: from each letter it would take six times as long. */
-const contact = expression(`(?<![a-z])(?:${anyWord('contact')})`)
+const contact = compiled(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
 const beforeMax = 100
 /** On each side of an address. */
