@@ -242,9 +242,17 @@ export function rawHeader(bytes: Buffer, part: Pick<Part, 'fields'>, name: strin
   return field === undefined ? null : rawText(bytes, field)
 }
 
-export function headerText(bytes: Buffer, part: Pick<Part, 'fields'>, name: string, fallback?: Fallback): string {
+/** The text of the first field of that name, of its first bytes where it has more than `bytesMax`. */
+export function headerText(
+  bytes: Buffer,
+  part: Pick<Part, 'fields'>,
+  name: string,
+  fallback?: Fallback,
+  bytesMax: number = mimeLimits.headerBytes,
+): string {
   const field = findField(part, name)
-  return field === undefined ? '' : fieldText(bytes, field, fallback)
+  if (field === undefined) return ''
+  return fieldText(bytes, { ...field, end: Math.min(field.end, field.valueStart + bytesMax) }, fallback)
 }
 
 const parametersMax = 100

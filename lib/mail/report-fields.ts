@@ -7,6 +7,8 @@ import { decodeBody, type Field, fieldText, lineEnd, type Part, parseFields } fr
 export type FieldGroup = readonly Field[]
 
 const groupsMax = 10_000
+/** Fields, and lines that are none: a thousand recipients with fifty each. */
+const linesMax = 50_000
 /** A thousand recipients with four kilobytes each. */
 const reportBytesMax = 4 * 1024 * 1024
 /** Of one field. */
@@ -20,9 +22,11 @@ export function parseGroups(bytes: Buffer, part: Pick<Part, 'bodyStart' | 'end'>
   /** The group goes on behind lines that belong to its last field, though they are not folded. */
   let goesOn = false
   let found = 0
-  while (at < end && found < groupsMax) {
+  let lines = 0
+  while (at < end && found < groupsMax && lines < linesMax) {
     const { fields, bodyStart } = parseFields(bytes, at, end)
     if (fields.length > 0) found++
+    lines += fields.length + 1
     const group = groups.at(-1)
     const last = group?.at(-1)
     // Where a line is no field, it is passed over, so that the rest is still read.

@@ -11,7 +11,7 @@ import { readAbsence } from './absence.ts'
 import { type AddressFacts, readAddresses, returnPaths } from './addresses.ts'
 import { attachedBounces, merged } from './attached.ts'
 import { readAutoReply, weakRules } from './auto-reply.ts'
-import { readBounce } from './bounce/bounce.ts'
+import { type BounceOptions, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
 import { readCodes } from './bounce/reply.ts'
 import { bounceByForm, bounceByWords, isMarked } from './bounce/signs.ts'
@@ -43,6 +43,9 @@ export type ClassifyOptions = ReasonOptions & {
   readonly hardReasons?: ReadonlySet<string>
 }
 
+/** `share`: among how many bounces what is looked at for reasons is divided. */
+type JudgeOptions = ClassifyOptions & Pick<BounceOptions, 'share'>
+
 export function classify(
   bytes: Buffer,
   envelope: Pick<Envelope, 'reversePath' | 'forwardPaths'> | null = null,
@@ -63,7 +66,7 @@ export function examine(
     subject = outer.header('subject').slice(0, 200)
     const { bounces, leftOut } = attachedBounces(outer)
     const verdicts = bounces
-      .map((attached) => judge([outer, attached], attached, options))
+      .map((attached) => judge([outer, attached], attached, { ...options, share: bounces.length }))
       .filter(({ kind }) => kind === 'bounce')
     // Of what turns out to be none, the message itself is judged.
     const verdict = merged(verdicts, leftOut) ?? judgePasted(outer, options) ?? judge([outer], outer, options)
@@ -88,7 +91,7 @@ function withLineFeeds(bytes: Buffer): Buffer {
 }
 
 /** @param addressed the messages whose recipients are ours */
-function judge(addressed: readonly Sources[], sources: Sources, options: ClassifyOptions): Verdict {
+function judge(addressed: readonly Sources[], sources: Sources, options: JudgeOptions): Verdict {
   const patterns = options.addressPatterns ?? []
   const ours = readAddresses(addressed.flatMap(ourAddresses), patterns)
   const facts = { ...readAddresses(returnPaths(sources), patterns), ...ours }
@@ -137,7 +140,7 @@ function ourAddresses(sources: Sources): string[] {
 }
 
 /** @param ours what the address says to which the message came; `facts` are those of what came back, too */
-function decide(sources: Sources, options: ClassifyOptions, facts: AddressFacts, ours: AddressFacts): Verdict {
+function decide(sources: Sources, options: JudgeOptions, facts: AddressFacts, ours: AddressFacts): Verdict {
   const report = readReport(sources, facts.recipient ?? '')
   if (report !== null) return reportVerdict(report, 0.98)
   const notified = readNotification(sources)
@@ -246,10 +249,10 @@ function bounceVerdict(
   sources: Sources,
   evidence: Evidence,
   confidence: number,
-  { hardReasons, rules, tried }: ClassifyOptions,
+  { hardReasons, rules, tried, share }: JudgeOptions,
   { recipient }: AddressFacts,
 ): Verdict {
-  const bounce = readBounce(sources, { hardReasons, rules, tried, returnTo: recipient ?? '' })
+  const bounce = readBounce(sources, { hardReasons, rules, tried, share, returnTo: recipient ?? '' })
   return {
     ...blank(
       'bounce',

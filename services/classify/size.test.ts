@@ -9,6 +9,9 @@ import { openCodec } from '#schemas/codec.ts'
 import type { Verdict } from '#schemas/types.ts'
 import { verdictBytesMax } from './bounded.ts'
 import { classify } from './classify.ts'
+import { textRules } from './reason.ts'
+import words from './rules/words.json' with { type: 'json' }
+import { type Purpose, wordsOf } from './words.ts'
 
 const header = 'From: MAILER-DAEMON@x.example\r\nTo: b@y.example\r\nReturn-Path: <>\r\nSubject: Undelivered mail\r\n'
 const cpuMsMax = 2_000
@@ -46,6 +49,18 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     ),
   'addresses between hundreds of spaces': () =>
     Buffer.from(`${header}\r\n${`from${' '.repeat(900)}a@x.example${' '.repeat(900)}to b@y.example\r\n`.repeat(140)}`),
+  'a command, and hundreds of spaces behind it': () =>
+    Buffer.from(`${header}\r\n<ann@x.example>: 550 no\r\n${`smtp command${'\t '.repeat(450)}\r\n`.repeat(280)}`),
+  'names of fields between hundreds of spaces': () =>
+    Buffer.from(`${header}\r\n${`from${' '.repeat(900)}x\r\nann@x.example\r\n`.repeat(280)}`),
+  'fields of recipients without end': () => {
+    const [dots, quotes, spaces] = ['.', "'", ' '].map((char) => `${char.repeat(120_000)}x`)
+    return multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\nOriginal-Recipient: rfc822; a@${dots}\r\nFinal-Recipient: rfc822; ${quotes}\r\nAction: failed\r\nDiagnostic-Code: <#5.0.0 smtp;${spaces}\r\n`,
+    )
+  },
+  'what came back in one line': () =>
+    Buffer.from(`${header}\r\nno\r\n\r\nOriginal message follows\r\nSubject: x\r\n${'\0\r'.repeat(120_000)}`),
   'two thousand texts': () => multipart(times(2_000, () => `--b\r\n\r\n${body.slice(0, 20_000)}\r\n`)),
   'two thousand pages': () =>
     multipart(
@@ -143,6 +158,28 @@ const boastful: Readonly<Record<string, () => Buffer>> = {
       `--b\r\n\r\nundelivered\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: ${'s'.repeat(200_000)}\r\nMessage-ID: <${'m'.repeat(200_000)}>\r\nList-Id: ${'l'.repeat(200_000)}\r\n\r\n`,
     ),
 }
+
+/** The words of a pattern, each by itself. */
+const wordsIn = ({ source }: RegExp): string[] => [...new Set(source.match(/\p{L}{3,}/gu) ?? [])]
+const repeatedMax = 8_000
+
+describe('a pattern over the words that it looks for, again and again', () => {
+  const patterns = [
+    ...textRules.map(({ name, pattern }) => [name, pattern] as const),
+    ...(Object.keys(words) as Purpose[]).map((purpose) => [purpose, wordsOf(purpose)] as const),
+  ]
+  for (const [name, pattern] of patterns) {
+    it(`${name}: does not take the square of their number`, () => {
+      for (const word of wordsIn(pattern))
+        for (const text of [word, `${word} `]) {
+          const before = process.cpuUsage()
+          pattern.test(text.repeat(repeatedMax / text.length))
+          const { user } = process.cpuUsage(before)
+          assert.ok(user / 1_000 < cpuMsMax / 4, `${text}: ${user / 1_000} ms`)
+        }
+    })
+  }
+})
 
 describe('a verdict', () => {
   for (const [name, build] of Object.entries(boastful)) {

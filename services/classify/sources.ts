@@ -62,7 +62,7 @@ export class Sources {
   }
 
   header(name: string): string {
-    return remembered(this.#headers, name, () => headerText(this.bytes, this.root, name, this.#fallback))
+    return remembered(this.#headers, name, (max) => headerText(this.bytes, this.root, name, this.#fallback, max))
   }
 
   /** As the words of rules are written, without what filters put in front of it. */
@@ -157,7 +157,9 @@ export class Sources {
     const part = this.returned()
     return part === null
       ? ''
-      : remembered(this.#returnedHeaders, name, () => headerText(this.#returnedBytes, part, name, this.#fallback))
+      : remembered(this.#returnedHeaders, name, (max) =>
+          headerText(this.#returnedBytes, part, name, this.#fallback, max),
+        )
   }
 
   // ---- evidence -----------------------------------------------------------------------------------------------------
@@ -228,11 +230,17 @@ function returnedFields(returned: string): Buffer {
 }
 const noField = /(?<![^\n])(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/g
 
-function remembered(known: Map<string, string>, name: string, read: () => string): string {
-  const text = known.get(name) ?? read().slice(0, lists.has(name) ? listTextMax : headerTextMax)
+/** @param read from so many bytes */
+function remembered(known: Map<string, string>, name: string, read: (bytesMax: number) => string): string {
+  const given = known.get(name)
+  if (given !== undefined) return given
+  const max = lists.has(name) ? listTextMax : headerTextMax
+  const text = read(max * bytesOfChar).slice(0, max)
   known.set(name, text)
   return text
 }
+/** Of a field: encoded words of base64, folded. */
+const bytesOfChar = 4
 
 /**
  * What looks like a space, a hyphen or nothing, a capital without a small letter, and marks that follow their letter, as macOS and

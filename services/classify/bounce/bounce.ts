@@ -124,6 +124,8 @@ function readFlattened(bytes: Buffer, part: Part): Dsn {
 export type BounceOptions = ReasonOptions & {
   /** Absent: those of the table. */
   readonly hardReasons?: ReadonlySet<string> | undefined
+  /** How many bounces came in the message; absent: it is one. */
+  readonly share?: number | undefined
   /** The recipient that the return address names, for a bounce that names none; empty: it names none. */
   readonly returnTo: string
 }
@@ -204,7 +206,7 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
     notice: notice.text,
     subject: sources.subject(),
     host: answeredBy(notice.text) ?? reporter,
-    textMax: Math.floor(reasonTextMax / Math.max(1, drafts.length)),
+    textMax: Math.floor(reasonTextMax / Math.max(1, drafts.length) / (options.share ?? 1)),
   }
   let last: { readonly draft: Draft; readonly judged: Judged } | null = null
   const recipients = drafts.map((draft) => {

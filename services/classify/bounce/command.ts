@@ -32,7 +32,7 @@ const phrases: readonly (readonly [Command, RegExp])[] = [
 
 /** In a transcript a reply (<<<) stands behind the command (>>>) that it answers; MDaemon has arrows, and the time in front of them. */
 const transcript =
-  /(?:>>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]*?(?:\n|\s)\s*<<<|-->\s*(ehlo|helo|mail|rcpt|data|\.)(?:\s[^\n]*)?\n[^\n]{0,60}<--)\s*[45]\d\d/i
+  /(?:>>>\s*(ehlo|helo|mail|rcpt|data|\.)\b[^\n]{0,400}?\s+<<<|-->\s*(ehlo|helo|mail|rcpt|data|\.)(?:\s[^\n]{0,400})?\n[^\n]{0,60}<--)\s*[45]\d\d/i
 /** m-FILTER names the command on a line of its own, Stalwart in quotes. */
 const named =
   /smtp command(?:\s*:)?\s*(ehlo|helo|mail|rcpt|data)\b|error following (ehlo|helo|mail|rcpt|data) command|rejected command ['"]?(ehlo|helo|mail|rcpt|data)\b/i

@@ -289,7 +289,7 @@ export function readNotice(
       for (const { text, index, isSummary } of those) {
         if (isSummary || isOfOthers(text)) continue
         // Whose mail was refused is no recipient.
-        const rest = text.replace(/\b(?:from|sender)(?:\s*:)?\s*[<"']{0,4}[^\s<>"'@]{1,64}@\S{1,255}/gi, ' ')
+        const rest = text.replace(/\b(?:from|sender)(?:\s*:)?\s*[<"']{0,4}[^\s<>"'@:]{1,64}@\S{1,255}/gi, ' ')
         if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
       }
     },
