@@ -84,19 +84,22 @@ export function guessCharset(bytes: Uint8Array): string {
   return isSure ? best.name : westernDefault
 }
 
-/** Of so many characters of a field words are decoded; the rest stays as it is. */
+/** Of so many characters of a field words are decoded, unless the caller says how many; the rest stays as it is. */
 const wordsTextMax = 8 * 1024
 const encodedWord = /=\?[^?\s]+\?[bqBQ]\?[^?]*\?=/
 
 /** Or ISO-2022-JP. */
 const eightBit = /[\x80-\xff]|\x1b\$/
 
-/** A header field's text with RFC 2047 encoded words decoded; `raw` is the field's body, unfolded, a character for each byte. */
-export function decodeHeaderText(raw: string, fallback?: Fallback): string {
+/**
+ * A header field's text with RFC 2047 encoded words decoded, of its first `wordsMax` characters.
+ * @param raw the field's body, unfolded, a character for each byte
+ */
+export function decodeHeaderText(raw: string, fallback?: Fallback, wordsMax = wordsTextMax): string {
   const text = eightBit.test(raw) ? decodeText(Buffer.from(raw, 'latin1'), '', fallback) : raw
   if (!text.includes('=?') || !encodedWord.test(text)) return text
   try {
-    return libmime.decodeWords(text.slice(0, wordsTextMax)) + text.slice(wordsTextMax)
+    return libmime.decodeWords(text.slice(0, wordsMax)) + text.slice(wordsMax)
   } catch {
     return text
   }
