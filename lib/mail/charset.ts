@@ -3,6 +3,7 @@
  * windows-1252, as mail programs do, or a guess.
  */
 
+import { isAscii } from 'node:buffer'
 import { TextDecoder } from 'node:util'
 import { analyse } from 'chardet'
 import libmime from 'libmime'
@@ -57,6 +58,8 @@ export const isTelling = (charset: string): boolean => {
 
 /** null: it is not. */
 function utf8(bytes: Uint8Array): string | null {
+  // Most of mail is: it takes a tenth of the time.
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
   try {
     return strictUtf8.decode(bytes)
   } catch {

@@ -8,42 +8,44 @@
 const beyondAscii = '\u0080'
 /** Shorter ones stand in nearly every text. */
 const literalMin = 3
-const hashShift = 5
-const hashMask = 0x7fff
 
-/** One of these stands in all that matches; null: there may be none. */
-type Needed = readonly string[] | null
+/** One of these stands in all that matches. */
+type Needed = readonly string[]
 
 /** An atom, or what opens, parts or closes a group; then what makes it optional, or repeats it. */
 const token =
   /(\((?:\?(?:[:=!]|<[=!]|<\w+>))?|\[(?:\\.|[^\]\\])*\]|\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|.)|.)(?:([?*]|\{0(?:,\d*)?\})|(\+|\{\d+(?:,\d*)?\}))?\??/gsu
 
 /**
- * Literals in lower case, one of which stands in each text that the pattern matches; null: it may match without any.
+ * What each alternative of a pattern needs: of each of these lists of literals, in lower case, one stands in each text that it matches.
+ * Without any list it may match whatever there is.
  * @param pattern with the flag "i" or the flags "iu", and without backreferences
  */
-export function literalsOf({ source, unicode }: RegExp): Needed {
+export function literalsOf({ source, unicode }: RegExp): readonly (readonly Needed[])[] {
   const tokens = Array.from(source.matchAll(token), ([, atom = '', optional, repeated]) => ({
     atom,
     least: optional !== undefined ? 0 : repeated !== undefined ? 2 : 1,
   }))
   let at = 0
   /** The alternatives up to the end of the group, which is read. */
-  const group = (): Needed => {
-    const all: Needed[] = []
+  const group = (): Needed[][] => {
+    const all: Needed[][] = []
     do all.push(sequence())
     while (tokens[at++]?.atom === '|')
-    return all.includes(null) ? null : [...new Set(all.flatMap((needed) => needed ?? []))]
+    return all
   }
-  /** Of all that one alternative needs, what is told from the fewest texts. */
-  const sequence = (): Needed => {
-    let best: Needed = null
+  /** Of a group within an alternative: of each of its own what is told from the fewest texts. */
+  const ofGroup = (alternatives: readonly Needed[][]): Needed[] => {
+    const rarest = alternatives.map(([first]) => first)
+    const all = rarest.flatMap((needed) => needed ?? [])
+    return rarest.includes(undefined) ? [] : [[...new Set(all)]]
+  }
+  /** What is told from the fewest texts comes first. */
+  const sequence = (): Needed[] => {
+    const needs: Needed[] = []
     let run = ''
-    const offer = (needed: Needed): void => {
-      if (needed !== null && (best === null || frequency(needed) < frequency(best))) best = needed
-    }
     const flush = (): void => {
-      if (run.length >= literalMin) offer([run])
+      if (run.length >= literalMin) needs.push([run])
       run = ''
     }
     for (let next = tokens[at]; next !== undefined && !/^[|)]$/.test(next.atom); next = tokens[at]) {
@@ -52,22 +54,24 @@ export function literalsOf({ source, unicode }: RegExp): Needed {
       const char = characterOf(atom)
       if (atom.startsWith('(')) {
         flush()
-        const needed = group()
-        if (!/^\(\?<?[=!]/.test(atom) && tokens[at - 1]?.least !== 0) offer(needed)
+        const needed = ofGroup(group())
+        if (!/^\(\?<?[=!]/.test(atom) && tokens[at - 1]?.least !== 0) needs.push(...needed)
       } else if (char >= beyondAscii) {
         flush()
-        if (least > 0) offer([beyondAscii])
+        if (least > 0) needs.push([beyondAscii])
       } else {
         if (least > 0) run += char
         if (least !== 1 || char === '') flush()
       }
     }
     flush()
-    return best
+    return needs.toSorted((one, other) => frequency(one) - frequency(other))
   }
-  const needed = group()
+  const alternatives = group()
   // With "u", two letters outside of ASCII match "s" and "k".
-  return needed === null || !unicode ? needed : [...new Set([...needed, beyondAscii])]
+  return unicode
+    ? alternatives.map((needs) => needs.map((needed) => [...new Set([...needed, beyondAscii])]))
+    : alternatives
 }
 
 /** Empty: the atom stands for no character of its own. */
@@ -80,16 +84,30 @@ function characterOf(atom: string): string {
 const frequency = (literals: readonly string[]): number =>
   literals.reduce((sum, literal) => sum + (literal === beyondAscii ? 0.01 : 3 ** -literal.length), 0)
 
+const manyLiterals = 100
+
+/** Of what an alternative needs, more than this tells little. */
+const needsMax = 3
+
 /** Of a literal, `end` is where the piece ends by whose hash it is found. */
-type Entry = { readonly literal: string; readonly end: number; readonly rules: readonly number[] }
+type Entry = { readonly literal: string; readonly end: number; readonly uses: Uses }
+/** The alternatives that need a literal, with the bit of the list that it is of: one after the other. */
+type Uses = readonly number[]
 
 /** Which of a list of rules, each with a pattern, can match a text. */
 export class LiteralIndex<Rule> {
   readonly #rules: readonly Rule[]
   readonly #always: number[] = []
-  readonly #beyondAscii: number[] = []
-  readonly #entries: (Entry[] | undefined)[] = Array.from({ length: hashMask + 1 })
-  /** The text in which a literal of the rule was found last. */
+  readonly #entries: (Entry[] | undefined)[]
+  /** Of a hash, for each of its three characters: few literals need a small table. */
+  readonly #charBits: number
+  readonly #beyondAscii: Uses
+  /** By alternative: its rule, the bits of all that it needs, those that were found in the last text that held any, and that text. */
+  readonly #ruleOf: readonly number[]
+  readonly #all: readonly number[]
+  readonly #bits: Uint8Array
+  readonly #seen: Float64Array
+  /** By rule, the text that can match. */
   readonly #found: Float64Array
   #texts = 0
 
@@ -97,20 +115,42 @@ export class LiteralIndex<Rule> {
     this.#rules = rules
     this.#found = new Float64Array(rules.length)
     const byLiteral = new Map<string, number[]>()
+    const ruleOf: number[] = []
+    const all: number[] = []
     for (const [index, rule] of rules.entries()) {
-      const literals = literalsOf(patternOf(rule))
-      if (literals === null) this.#always.push(index)
-      for (const literal of literals ?? []) {
-        if (literal === beyondAscii) this.#beyondAscii.push(index)
-        else byLiteral.set(literal, [...(byLiteral.get(literal) ?? []), index])
+      const alternatives = literalsOf(patternOf(rule))
+      if (alternatives.some((needs) => needs.length === 0)) {
+        this.#always.push(index)
+        continue
+      }
+      for (const given of alternatives) {
+        const needs = given.slice(0, needsMax)
+        for (const [place, literals] of needs.entries()) {
+          for (const literal of literals) {
+            const uses = byLiteral.get(literal)
+            if (uses === undefined) byLiteral.set(literal, [ruleOf.length, 1 << place])
+            else uses.push(ruleOf.length, 1 << place)
+          }
+        }
+        ruleOf.push(index)
+        all.push((1 << needs.length) - 1)
       }
     }
+    this.#ruleOf = ruleOf
+    this.#all = all
+    this.#bits = new Uint8Array(ruleOf.length)
+    this.#seen = new Float64Array(ruleOf.length)
+    this.#beyondAscii = byLiteral.get(beyondAscii) ?? []
+    byLiteral.delete(beyondAscii)
     // Each is found by the piece that the fewest others have.
-    const uses = new Uint16Array(hashMask + 1)
-    for (const literal of byLiteral.keys()) for (const { hash } of pieces(literal)) uses[hash] = (uses[hash] ?? 0) + 1
-    for (const [literal, found] of byLiteral) {
-      const { hash, end } = pieces(literal).reduce((a, b) => ((uses[b.hash] ?? 0) < (uses[a.hash] ?? 0) ? b : a))
-      this.#entries[hash] = [...(this.#entries[hash] ?? []), { literal, end, rules: found }]
+    this.#charBits = byLiteral.size > manyLiterals ? 5 : 3
+    this.#entries = Array.from({ length: 1 << (3 * this.#charBits) })
+    const used = new Uint16Array(this.#entries.length)
+    const piecesOf = (literal: string): Piece[] => pieces(literal, this.#charBits)
+    for (const literal of byLiteral.keys()) for (const { hash } of piecesOf(literal)) used[hash] = (used[hash] ?? 0) + 1
+    for (const [literal, uses] of byLiteral) {
+      const { hash, end } = piecesOf(literal).reduce((a, b) => ((used[b.hash] ?? 0) < (used[a.hash] ?? 0) ? b : a))
+      this.#entries[hash] = [...(this.#entries[hash] ?? []), { literal, end, uses }]
     }
   }
 
@@ -119,35 +159,45 @@ export class LiteralIndex<Rule> {
     const lower = text.toLowerCase()
     const byHash = this.#entries
     const round = ++this.#texts
-    this.#mark(this.#always)
+    for (const rule of this.#always) this.#found[rule] = round
+    const bits = this.#charBits
+    const mask = byHash.length - 1
     let hash = 0
-    let bits = 0
+    let codes = 0
     for (let at = 0; at < lower.length; at++) {
       const code = lower.charCodeAt(at)
-      bits |= code
-      hash = hashed(hash, code)
+      codes |= code
+      hash = ((hash << bits) ^ code) & mask
       const entries = byHash[hash]
       if (entries === undefined) continue
-      for (const { literal, end, rules } of entries) {
-        if (lower.startsWith(literal, at + 1 - end)) this.#mark(rules)
+      for (const { literal, end, uses } of entries) {
+        if (lower.startsWith(literal, at + 1 - end)) this.#mark(uses)
       }
     }
-    if (bits >= beyondAscii.charCodeAt(0)) this.#mark(this.#beyondAscii)
+    if (codes >= beyondAscii.charCodeAt(0)) this.#mark(this.#beyondAscii)
     return this.#rules.filter((_, index) => this.#found[index] === round)
   }
 
-  #mark(rules: readonly number[]): void {
-    for (const index of rules) this.#found[index] = this.#texts
+  #mark(uses: Uses): void {
+    const round = this.#texts
+    for (let at = 0; at < uses.length; at += 2) {
+      const alternative = uses[at] ?? 0
+      const before = this.#seen[alternative] === round ? (this.#bits[alternative] ?? 0) : 0
+      const bits = before | (uses[at + 1] ?? 0)
+      this.#seen[alternative] = round
+      this.#bits[alternative] = bits
+      if (bits === this.#all[alternative]) this.#found[this.#ruleOf[alternative] ?? 0] = round
+    }
   }
 }
 
-/** Of the last three characters. */
-const hashed = (hash: number, code: number): number => ((hash << hashShift) ^ code) & hashMask
+type Piece = { readonly hash: number; readonly end: number }
 
-const pieces = (literal: string): { readonly hash: number; readonly end: number }[] => {
+/** The hashes of its characters, three by three. */
+const pieces = (literal: string, bits: number): Piece[] => {
   let hash = 0
   return Array.from(literal, (char, at) => {
-    hash = hashed(hash, char.charCodeAt(0))
+    hash = ((hash << bits) ^ char.charCodeAt(0)) & ((1 << (3 * bits)) - 1)
     return { hash, end: at + 1 }
   }).slice(literalMin - 1)
 }

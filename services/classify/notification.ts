@@ -25,7 +25,7 @@ const recipientsMax = 1_000
 
 export function readNotification(sources: Sources): Notification | null {
   const { text: notice, returned } = sources.notice()
-  if (![notice, returned].some((each) => each.includes('notificationType"') || each.includes('eventType"'))) return null
+  if (![notice, returned].some((each) => each.includes('Type"'))) return null
   // Behind the signature's line stand words of SNS for a person.
   const text = (notice + returned).split(/\n-- ?\r?\n/)[0] ?? ''
   const start = text.indexOf('{')

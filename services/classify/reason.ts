@@ -145,9 +145,8 @@ export function parseRules(text: string): {
   }
   return { rules, problems }
 }
-const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
-  host: expression(host),
-  rules: (
+const receiverRules = receivers.receivers.map(({ name, host, rules }) => {
+  const compiled = (
     rules as readonly { reason: string; pattern: string; command?: string[]; status?: string[]; notice?: boolean }[]
   ).map((rule) => ({
     reason: rule.reason as Reason,
@@ -156,8 +155,13 @@ const receiverRules = receivers.receivers.map(({ name, host, rules }) => ({
     commands: rule.command,
     statuses: rule.status,
     isOfNotice: rule.notice ?? false,
-  })),
-}))
+  }))
+  return {
+    host: expression(host),
+    rules: new LiteralIndex(compiled, ({ pattern }) => pattern),
+    hasNotice: compiled.some(({ isOfNotice }) => isOfNotice),
+  }
+})
 const receiverIndex = new LiteralIndex(receiverRules, ({ host }) => host)
 const byStatus = new Map(Object.entries(statuses.reasons) as [string, Reason][])
 
@@ -419,10 +423,9 @@ function findByReceiver(
   const named = [host, ...said].join(' ')
   for (const receiver of receiverIndex.candidates(named)) {
     if (!receiver.host.test(named)) continue
-    const hasNotice = receiver.rules.some(({ isOfNotice }) => isOfNotice)
     // What such a rule is about, the notice says once for all of its recipients.
-    for (const [index, text] of (hasNotice ? [...said, plainWords(all[2] ?? '')] : said).entries()) {
-      for (const { reason, pattern, name, commands, statuses, isOfNotice } of receiver.rules) {
+    for (const [index, text] of (receiver.hasNotice ? [...said, plainWords(all[2] ?? '')] : said).entries()) {
+      for (const { reason, pattern, name, commands, statuses, isOfNotice } of receiver.rules.candidates(text)) {
         if (commands?.includes(command) === false || statuses?.includes(status) === false) continue
         if (index === 2 && !isOfNotice) continue
         const match = pattern.exec(text)

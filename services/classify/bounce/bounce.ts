@@ -109,8 +109,10 @@ const flattenedMax = 256 * 1024
 function readFlattened(bytes: Buffer, part: Part): Dsn {
   const { bodyStart: from, end } = part
   const text = bytes.toString('latin1', from, Math.min(end, from + flattenedMax))
-  const start = text.search(dsnField)
-  const prefix = recipientField.exec(text)?.[1]
+  // Most have no such field.
+  const mayBe = text.toLowerCase().includes('-recipient')
+  const start = mayBe ? text.search(dsnField) : -1
+  const prefix = mayBe ? recipientField.exec(text)?.[1] : undefined
   if (start < 0 || prefix === undefined) return { reporter: '', envelopeId: '', messageId: '', recipients: [] }
   const length = returnedField.exec(text.slice(start))?.index ?? text.length - start
   if (prefix === '') return readStray(bytes, { bodyStart: from + start, end: from + start + length })

@@ -5,6 +5,8 @@
  * Each mail system says it in its own way: Postfix in parentheses, Exim and GMX with "after", qmail in a sentence, Sendmail by
  * the transcript, DragonFly and Yahoo by name.
  */
+import { LiteralIndex } from '../literals.ts'
+
 export type Command = 'CONN' | 'HELO' | 'MAIL' | 'RCPT' | 'DATA' | ''
 
 const phrases: readonly (readonly [Command, RegExp])[] = [
@@ -46,21 +48,19 @@ const verbs: Readonly<Record<string, Command>> = {
   '.': 'DATA',
 }
 
-/** A word of each phrase: what holds none of them tells no command, and is not read seven times. */
-const anyPhrase =
-  /in reply to|after |like|\[(?:eod|data|[eh]+lo|mail_from|rcpt_to)\]|\(state|rejected|failed |refused to|greeting|connect|command|smtp error|>>>|-->/i
-
 /** As Postfix says it, behind each reply that it quotes. */
 const inReply = /\(in reply to (?:end of )?(data|mail|rcpt|ehlo|helo|lhlo)\b/i
 
+/** From the surest to the least sure; without a command of its own a pattern has the verb in a group. */
+const forms: readonly (readonly [Command, RegExp])[] = [['', inReply], ...phrases, ['', transcript], ['', named]]
+/** Most texts hold the words of none. */
+const index = new LiteralIndex(forms, ([, pattern]) => pattern)
+
 /** @param text what a notice or a diagnostic says of one recipient; empty result: it does not tell */
 export function commandOf(text: string): Command {
-  if (!anyPhrase.test(text)) return ''
-  const replied = inReply.exec(text)?.[1]
-  if (replied !== undefined) return verbs[replied.toLowerCase()] ?? ''
-  for (const [command, pattern] of phrases) if (pattern.test(text)) return command
-  const [, sent, shown] = transcript.exec(text.slice(0, 20_000)) ?? []
-  const verb = sent ?? shown ?? ''
-  const alone = verb === '' ? (named.exec(text)?.slice(1).find(Boolean) ?? '') : ''
-  return verbs[(verb || alone).toLowerCase()] ?? ''
+  for (const [command, pattern] of index.candidates(text)) {
+    const match = pattern.exec(text)
+    if (match !== null) return command || (verbs[match.slice(1).find(Boolean)?.toLowerCase() ?? ''] ?? '')
+  }
+  return ''
 }
