@@ -4,8 +4,8 @@
  * Expression Matching with a Trigram Index", 2012); the literals are found by a rolling hash (Rabin and Karp, 1987).
  */
 
-/** Stands for any character outside of ASCII. */
-const beyondAscii = '\u0080'
+/** As literals they stand for any character outside of ASCII, and for any of the scripts of East Asia (from the first radical on). */
+const [beyondAscii, eastAsian] = ['\u0080', '\u2e80']
 /** Shorter ones stand in nearly every text. */
 const literalMin = 3
 
@@ -17,7 +17,7 @@ const token =
   /(\((?:\?(?:[:=!]|<[=!]|<\w+>))?|\[(?:\\.|[^\]\\])*\]|\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|.)|.)(?:([?*]|\{0(?:,\d*)?\})|(\+|\{\d+(?:,\d*)?\}))?\??/gsu
 
 /**
- * What each alternative of a pattern needs: of each of these lists of literals, in lower case, one stands in each text that it matches.
+ * What each alternative of a pattern needs: of each of these lists of literals, in any case, one stands in each text that it matches.
  * Without any list it may match whatever there is.
  * @param pattern with the flag "i" or the flags "iu", and without backreferences
  */
@@ -46,6 +46,10 @@ export function literalsOf({ source, unicode }: RegExp): readonly (readonly Need
     let run = ''
     const flush = (): void => {
       if (run.length >= literalMin) needs.push([run])
+      else {
+        const highest = run.split('').reduce((high, char) => (char > high ? char : high), '')
+        if (highest >= beyondAscii) needs.push([highest >= eastAsian ? eastAsian : beyondAscii])
+      }
       run = ''
     }
     for (let next = tokens[at]; next !== undefined && !/^[|)]$/.test(next.atom); next = tokens[at]) {
@@ -56,9 +60,6 @@ export function literalsOf({ source, unicode }: RegExp): readonly (readonly Need
         flush()
         const needed = ofGroup(group())
         if (!/^\(\?<?[=!]/.test(atom) && tokens[at - 1]?.least !== 0) needs.push(...needed)
-      } else if (char >= beyondAscii) {
-        flush()
-        if (least > 0) needs.push([beyondAscii])
       } else {
         if (least > 0) run += char
         if (least !== 1 || char === '') flush()
@@ -76,13 +77,15 @@ export function literalsOf({ source, unicode }: RegExp): readonly (readonly Need
 
 /** Empty: the atom stands for no character of its own. */
 function characterOf(atom: string): string {
-  if (atom.length === 1) return /[.^$(]/.test(atom) ? '' : atom.toLowerCase()
+  if (Array.from(atom).length === 1) return /[.^$(]/.test(atom) ? '' : atom
   return /^\\[^a-z\d]$/i.test(atom) ? atom.slice(1) : ''
 }
 
+const isMarker = (literal: string): boolean => literal === beyondAscii || literal === eastAsian
+
 /** A guess at how many texts hold one of them: a character more is found in a third of the texts. */
 const frequency = (literals: readonly string[]): number =>
-  literals.reduce((sum, literal) => sum + (literal === beyondAscii ? 0.01 : 3 ** -literal.length), 0)
+  literals.reduce((sum, literal) => sum + (isMarker(literal) ? 0.01 : 3 ** -literal.length), 0)
 
 const manyLiterals = 100
 
@@ -102,6 +105,7 @@ export class LiteralIndex<Rule> {
   /** Of a hash, for each of its three characters: few literals need a small table. */
   readonly #charBits: number
   readonly #beyondAscii: Uses
+  readonly #eastAsian: Uses
   /** By alternative: its rule, the bits of all that it needs, those that were found in the last text that held any, and that text. */
   readonly #ruleOf: readonly number[]
   readonly #all: readonly number[]
@@ -126,7 +130,7 @@ export class LiteralIndex<Rule> {
       for (const given of alternatives) {
         const needs = given.slice(0, needsMax)
         for (const [place, literals] of needs.entries()) {
-          for (const literal of literals) {
+          for (const literal of literals.map(folded)) {
             const uses = byLiteral.get(literal)
             if (uses === undefined) byLiteral.set(literal, [ruleOf.length, 1 << place])
             else uses.push(ruleOf.length, 1 << place)
@@ -141,7 +145,8 @@ export class LiteralIndex<Rule> {
     this.#bits = new Uint8Array(ruleOf.length)
     this.#seen = new Float64Array(ruleOf.length)
     this.#beyondAscii = byLiteral.get(beyondAscii) ?? []
-    byLiteral.delete(beyondAscii)
+    this.#eastAsian = byLiteral.get(eastAsian) ?? []
+    for (const marker of [beyondAscii, eastAsian]) byLiteral.delete(marker)
     // Each is found by the piece that the fewest others have.
     this.#charBits = byLiteral.size > manyLiterals ? 5 : 3
     this.#entries = Array.from({ length: 1 << (3 * this.#charBits) })
@@ -156,25 +161,26 @@ export class LiteralIndex<Rule> {
 
   /** Those that may match, in their order. */
   candidates(text: string): Rule[] {
-    const lower = text.toLowerCase()
+    const upper = folded(text)
     const byHash = this.#entries
     const round = ++this.#texts
     for (const rule of this.#always) this.#found[rule] = round
     const bits = this.#charBits
     const mask = byHash.length - 1
     let hash = 0
-    let codes = 0
-    for (let at = 0; at < lower.length; at++) {
-      const code = lower.charCodeAt(at)
-      codes |= code
+    let highest = 0
+    for (let at = 0; at < upper.length; at++) {
+      const code = upper.charCodeAt(at)
+      if (code > highest) highest = code
       hash = ((hash << bits) ^ code) & mask
       const entries = byHash[hash]
       if (entries === undefined) continue
       for (const { literal, end, uses } of entries) {
-        if (lower.startsWith(literal, at + 1 - end)) this.#mark(uses)
+        if (upper.startsWith(literal, at + 1 - end)) this.#mark(uses)
       }
     }
-    if (codes >= beyondAscii.charCodeAt(0)) this.#mark(this.#beyondAscii)
+    if (highest >= beyondAscii.charCodeAt(0)) this.#mark(this.#beyondAscii)
+    if (highest >= eastAsian.charCodeAt(0)) this.#mark(this.#eastAsian)
     return this.#rules.filter((_, index) => this.#found[index] === round)
   }
 
@@ -190,6 +196,9 @@ export class LiteralIndex<Rule> {
     }
   }
 }
+
+/** What a pattern without "u" takes for the same letter has the same capital (ECMA-262, Canonicalize). */
+const folded = (text: string): string => text.toUpperCase()
 
 type Piece = { readonly hash: number; readonly end: number }
 
