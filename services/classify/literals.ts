@@ -6,8 +6,8 @@
 
 /** As literals they stand for any character outside of ASCII, and for any of the scripts of East Asia (from the first radical on). */
 const [beyondAscii, eastAsian] = ['\u0080', '\u2e80']
-/** Shorter ones stand in nearly every text. */
-const literalMin = 3
+/** Shorter ones stand in nearly every text; of East Asia two characters are a word. */
+const [literalMin, pairMin] = [3, 2]
 
 /** One of these stands in all that matches. */
 type Needed = readonly string[]
@@ -48,7 +48,8 @@ export function literalsOf({ source, unicode }: RegExp): readonly (readonly Need
       if (run.length >= literalMin) needs.push([run])
       else {
         const highest = run.split('').reduce((high, char) => (char > high ? char : high), '')
-        if (highest >= beyondAscii) needs.push([highest >= eastAsian ? eastAsian : beyondAscii])
+        if (highest >= eastAsian) needs.push([run.length >= pairMin ? run : eastAsian])
+        else if (highest >= beyondAscii) needs.push([beyondAscii])
       }
       run = ''
     }
@@ -81,6 +82,8 @@ function characterOf(atom: string): string {
   return /^\\[^a-z\d]$/i.test(atom) ? atom.slice(1) : ''
 }
 
+const [beyondAsciiCode, eastAsianCode] = [beyondAscii.charCodeAt(0), eastAsian.charCodeAt(0)]
+const pairOf = (first: number, second: number): number => first * 0x10000 + second
 const isMarker = (literal: string): boolean => literal === beyondAscii || literal === eastAsian
 
 /** A guess at how many texts hold one of them: a character more is found in a third of the texts. */
@@ -106,6 +109,8 @@ export class LiteralIndex<Rule> {
   readonly #charBits: number
   readonly #beyondAscii: Uses
   readonly #eastAsian: Uses
+  /** By the codes of two characters. */
+  readonly #pairs = new Map<number, Uses>()
   /** By alternative: its rule, the bits of all that it needs, those that were found in the last text that held any, and that text. */
   readonly #ruleOf: readonly number[]
   readonly #all: readonly number[]
@@ -146,7 +151,11 @@ export class LiteralIndex<Rule> {
     this.#seen = new Float64Array(ruleOf.length)
     this.#beyondAscii = byLiteral.get(beyondAscii) ?? []
     this.#eastAsian = byLiteral.get(eastAsian) ?? []
-    for (const marker of [beyondAscii, eastAsian]) byLiteral.delete(marker)
+    for (const [literal, uses] of byLiteral) {
+      if (literal.length >= literalMin) continue
+      if (!isMarker(literal)) this.#pairs.set(pairOf(literal.charCodeAt(0), literal.charCodeAt(1)), uses)
+      byLiteral.delete(literal)
+    }
     // Each is found by the piece that the fewest others have.
     this.#charBits = byLiteral.size > manyLiterals ? 5 : 3
     this.#entries = Array.from({ length: 1 << (3 * this.#charBits) })
@@ -169,9 +178,15 @@ export class LiteralIndex<Rule> {
     const mask = byHash.length - 1
     let hash = 0
     let highest = 0
+    let before = 0
     for (let at = 0; at < upper.length; at++) {
       const code = upper.charCodeAt(at)
       if (code > highest) highest = code
+      if (code >= eastAsianCode || before >= eastAsianCode) {
+        const uses = this.#pairs.get(pairOf(before, code))
+        if (uses !== undefined) this.#mark(uses)
+      }
+      before = code
       hash = ((hash << bits) ^ code) & mask
       const entries = byHash[hash]
       if (entries === undefined) continue
@@ -179,8 +194,8 @@ export class LiteralIndex<Rule> {
         if (upper.startsWith(literal, at + 1 - end)) this.#mark(uses)
       }
     }
-    if (highest >= beyondAscii.charCodeAt(0)) this.#mark(this.#beyondAscii)
-    if (highest >= eastAsian.charCodeAt(0)) this.#mark(this.#eastAsian)
+    if (highest >= beyondAsciiCode) this.#mark(this.#beyondAscii)
+    if (highest >= eastAsianCode) this.#mark(this.#eastAsian)
     return this.#rules.filter((_, index) => this.#found[index] === round)
   }
 

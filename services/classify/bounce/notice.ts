@@ -161,6 +161,8 @@ function withoutSignature(notice: string): string {
 }
 const noticeMin = 40
 const linesMax = 2_000
+/** Lines that name somebody, at the front and at the end. */
+const askedMax = 200
 
 export type NoticeOptions = {
   /** Who never is a recipient. */
@@ -229,8 +231,11 @@ export function parseNotice(text: string): Notice {
     const alone = isSummary || isOfOthers(named) || isFrom(lines[index - 1] ?? '', named) ? undefined : onLine(named)
     mentions.push({ text: named, index, isSummary, alone })
   }
+  // Whom to write to is said in front of a list or behind it.
+  const isAsked = (at: number): boolean => at < askedMax || at >= mentions.length - askedMax
   const meant = mentions.filter(
-    ({ text: named, index }) => replyLine.test(named) || !isOfContact(named, lines[index - 1] ?? ''),
+    ({ text: named, index }, at) =>
+      !isAsked(at) || replyLine.test(named) || !isOfContact(named, lines[index - 1] ?? ''),
   )
   return { text, lines, mentions, meant }
 }
