@@ -101,6 +101,8 @@ describe('an index of patterns', () => {
     const words = new LiteralIndex(['unknown', 'user'], (word) => new RegExp(word, 'i'))
     assert.deepEqual(words.candidates(''), [])
     assert.deepEqual(words.candidates('a USER'), ['user'])
+    const beyondBmp = new LiteralIndex(['𠮷野家'], (word) => new RegExp(word, 'i'))
+    assert.deepEqual(beyondBmp.candidates('on 𠮷野家 it'), ['𠮷野家'])
     assert.deepEqual(new LiteralIndex([], () => /x/i).candidates('user unknown'), [])
   })
 })

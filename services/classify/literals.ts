@@ -220,8 +220,11 @@ type Piece = { readonly hash: number; readonly end: number }
 /** The hashes of its characters, three by three. */
 const pieces = (literal: string, bits: number): Piece[] => {
   let hash = 0
-  return Array.from(literal, (char, at) => {
-    hash = ((hash << bits) ^ char.charCodeAt(0)) & ((1 << (3 * bits)) - 1)
-    return { hash, end: at + 1 }
-  }).slice(literalMin - 1)
+  return literal
+    .split('')
+    .map((char, at) => {
+      hash = ((hash << bits) ^ char.charCodeAt(0)) & ((1 << (3 * bits)) - 1)
+      return { hash, end: at + 1 }
+    })
+    .slice(literalMin - 1)
 }
