@@ -225,11 +225,18 @@ export function rawText(bytes: Buffer, field: Field): string {
 }
 
 /** Not what trims strings: behind a character of UTF-8 its last byte may look like a space of latin1. */
-const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x09 || byte === cr || byte === lf
+export const isBlank = (byte: number | undefined): boolean =>
+  byte === 0x20 || byte === 0x09 || byte === cr || byte === lf
 
-/** The same with encoded words decoded. */
-export const fieldText = (bytes: Buffer, field: Field, fallback?: Fallback): string =>
-  decodeHeaderText(rawText(bytes, field), fallback).trim()
+/** The same with encoded words decoded, of its first `wordsMax` characters. */
+export const fieldText = (bytes: Buffer, field: Field, fallback?: Fallback, wordsMax?: number): string =>
+  decodeHeaderText(rawText(bytes, field), fallback, wordsMax).trim()
+
+/** The field, with no more of its value than so many bytes. */
+export const shortened = (field: Field, bytesMax: number): Field => ({
+  ...field,
+  end: Math.min(field.end, field.valueStart + bytesMax),
+})
 
 export function findField({ fields }: Pick<Part, 'fields'>, name: string): Field | undefined {
   for (const field of fields) if (field.name === name) return field
@@ -251,8 +258,7 @@ export function headerText(
   bytesMax: number = mimeLimits.headerBytes,
 ): string {
   const field = findField(part, name)
-  if (field === undefined) return ''
-  return fieldText(bytes, { ...field, end: Math.min(field.end, field.valueStart + bytesMax) }, fallback)
+  return field === undefined ? '' : fieldText(bytes, shortened(field, bytesMax), fallback)
 }
 
 const parametersMax = 100

@@ -2,8 +2,7 @@
  * Bodies that are made of header-like fields in groups divided by blank lines: message/delivery-status (RFC 3464 section 2.1),
  * message/feedback-report (RFC 5965 section 3), message/disposition-notification (RFC 8098 section 3.1).
  */
-import { decodeHeaderText } from './charset.ts'
-import { decodeBody, type Field, lineEnd, type Part, parseFields, rawText } from './mime.ts'
+import { decodeBody, type Field, fieldText, lineEnd, type Part, parseFields, shortened } from './mime.ts'
 
 export type FieldGroup = readonly Field[]
 
@@ -65,11 +64,7 @@ export const decodedReport = (bytes: Buffer, part: Part): Buffer | null =>
 
 /** What a field says: its first sixteen kilobytes. */
 export const valueText = (bytes: Buffer, field: Field): string =>
-  decodeHeaderText(
-    rawText(bytes, { ...field, end: Math.min(field.end, field.valueStart + valueBytesMax) }),
-    undefined,
-    wordsMax,
-  ).trim()
+  fieldText(bytes, shortened(field, valueBytesMax), undefined, wordsMax)
 /** They are not meant to be there (RFC 3464 section 2.1.1), and a thousand recipients may have a reply each. */
 const wordsMax = 512
 

@@ -8,6 +8,7 @@ import {
   fieldText,
   findField,
   headerText,
+  isBlank,
   isMessage,
   type Part,
   parseMime,
@@ -275,7 +276,6 @@ function isLoose(text: string): boolean {
   }
   return false
 }
-const isBlank = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 const emptyLines = /\n(?:[^\S\n]*\n){3,}/g
 
 const withLineFeeds = (text: string): string => (text.includes('\r') ? text.replace(/\r{1,2}\n/g, '\n') : text)

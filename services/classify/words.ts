@@ -39,7 +39,7 @@ export const marksOptional = (pattern: string): string =>
     const letters = atom.startsWith('[') ? atom.slice(1, -1) : atom
     const bare = Array.from(letters, unmarked).filter((letter) => letter !== '')
     if (bare.length === 0) return atom
-    const [first, second] = [0, 1].map((at) => bare.map((letter) => letter.charAt(at)).join(''))
+    const [first, second] = [0, 1].map((place) => bare.map((letter) => letter.charAt(place)).join(''))
     const both = `[${letters}${first}${lost}][${second}${lost}]?`
     return /^[?*+{]/.test(given.slice(at + atom.length)) ? `(?:${both})` : both
   })

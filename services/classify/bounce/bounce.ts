@@ -104,16 +104,17 @@ const dsnField =
 const recipientField = /^([>| \t]*)(?:final|original)-recipient[ \t]*:/im
 const returnedField = /^[>| \t]*(?:return-path|received)[ \t]*:/im
 const flattenedMax = 256 * 1024
+const noDsn: Dsn = { reporter: '', envelopeId: '', messageId: '', recipients: [] }
 
 /** The fields of a report whose parts were lost on the way: forwarded as text, quoted or indented, or with a boundary that is none. */
 function readFlattened(bytes: Buffer, part: Part): Dsn {
   const { bodyStart: from, end } = part
   const text = bytes.toString('latin1', from, Math.min(end, from + flattenedMax))
   // Most have no such field.
-  const mayBe = text.toLowerCase().includes('-recipient')
-  const start = mayBe ? text.search(dsnField) : -1
-  const prefix = mayBe ? recipientField.exec(text)?.[1] : undefined
-  if (start < 0 || prefix === undefined) return { reporter: '', envelopeId: '', messageId: '', recipients: [] }
+  if (!text.toLowerCase().includes('-recipient')) return noDsn
+  const start = text.search(dsnField)
+  const prefix = recipientField.exec(text)?.[1]
+  if (start < 0 || prefix === undefined) return noDsn
   const length = returnedField.exec(text.slice(start))?.index ?? text.length - start
   if (prefix === '') return readStray(bytes, { bodyStart: from + start, end: from + start + length })
   const lines = text.slice(start, start + length).split('\n')

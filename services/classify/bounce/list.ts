@@ -33,7 +33,7 @@ function listedBehind(line: string, end: number): { readonly peers: readonly str
   return { peers, end: last }
 }
 
-const namesSeveral = (line: string): boolean => line.indexOf('@') !== line.lastIndexOf('@')
+export const namesSeveral = (line: string): boolean => line.indexOf('@') !== line.lastIndexOf('@')
 
 /** Those whom a line lists behind a recipient: "ann@x.example (full) and bob@y.example". */
 export function peersOf(address: string, line: string): readonly string[] {

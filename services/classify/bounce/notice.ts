@@ -8,7 +8,7 @@ import { findAddress } from '#lib/mail/smtp-address.ts'
 import { anyWord, wordsOf } from '../words.ts'
 import { addressesIn, bareAddress, local, placesOf } from './address.ts'
 import { recipientsMax } from './dsn.ts'
-import { lineMax, peersOf, unbroken, withoutPeers } from './list.ts'
+import { lineMax, namesSeveral, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
 import { type Found, failureWords, saysWhy, sectionsOf, threeWords, withoutBystanders } from './sections.ts'
 import { isOfContact, isOfRecipient, ofOther } from './standing.ts'
@@ -194,7 +194,7 @@ const [frontMax, sentenceMax] = [100, 10]
 
 /** Without who wrote, where the line names somebody else. */
 function withoutSender(line: string): string {
-  if (line.indexOf('@') === line.lastIndexOf('@')) return line
+  if (!namesSeveral(line)) return line
   const places = placesOf(line)
   if (places.length > sentenceMax) return line
   let rest = ''
