@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import { silentLogger } from '#lib/runtime/logger.ts'
 import { ManualClock } from '#lib/testing/clock.ts'
@@ -117,6 +117,17 @@ describe('kafka: the broker gone and back', { skip: !ownBroker && kafkaMissing }
       })
       assert.ok(Date.now() - started < 30_000)
       assert.equal(log.isReady(), false)
+      let behind = ''
+      const lost = log.append(topic, { key: 'lost', value: Buffer.from('x'), partition: 0 })
+      const next = lost.catch(() =>
+        log.append(topic, { key: 'behind', value: Buffer.from('x'), partition: 0 }).catch(() => {
+          behind = 'failed'
+        }),
+      )
+      await assert.rejects(lost, { code: 'LOG_UNAVAILABLE' })
+      await immediate()
+      assert.equal(behind, 'failed', 'what is called in the turn of a failure is not tried')
+      await next
       await broker.start()
       await until('readiness comes back by itself', () => log.isReady())
       await log.append(topic, { key: 'after', value: Buffer.from('x') })
@@ -130,6 +141,31 @@ describe('kafka: the broker gone and back', { skip: !ownBroker && kafkaMissing }
 })
 
 describe('embedded', () => {
+  it('after one that failed, takes none of the same turn: others of its partition may not have seen it', async () => {
+    using own = temporaryFolder()
+    const path = join(own.path, 'log.sqlite')
+    const log = openEmbeddedLog({ path, logger: silentLogger, recordBytesMax })
+    await log.admin.ensureTopics([{ name: 't', partitions: 1, cleanup: 'delete', retentionMs: null }])
+    const database = new DatabaseSync(path)
+    const append = (key: string) => log.append('t', { key, value: null, partition: 0 })
+    try {
+      await append('before')
+      database.exec('ALTER TABLE ends RENAME TO away')
+      const lost = append('lost')
+      const behind = lost.catch(() => {
+        database.exec('ALTER TABLE away RENAME TO ends')
+        return append('behind')
+      })
+      await assert.rejects(lost)
+      await assert.rejects(behind)
+      await immediate()
+      assert.equal((await append('after')).offset, 1n)
+    } finally {
+      database.close()
+      await log.close()
+    }
+  })
+
   it('drops what is past its retention and keeps offsets; compacts a set to its newest records', async () => {
     using own = temporaryFolder()
     const clock = new ManualClock()

@@ -80,6 +80,8 @@ class EmbeddedLog implements Log {
   #flushing = false
   #closed = false
   #lastFailureAt = 0
+  /** Of the transaction that failed in this turn of the event loop; null: none did. */
+  #failure: { readonly error: unknown } | null = null
   readonly #wakers = new Set<() => void>()
   readonly #readers = new Set<{ stop(): Promise<void> }>()
   readonly #poll: NodeJS.Timeout
@@ -120,6 +122,7 @@ class EmbeddedLog implements Log {
       if (this.#closed) return reject(closedError())
       const bytes = (record.value?.length ?? 0) + (record.key?.length ?? 0)
       if (bytes > this.#options.recordBytesMax) return reject(tooLarge(topic, bytes, this.#options.recordBytesMax))
+      if (this.#failure !== null) return reject(this.#failure.error)
       this.#pending.push({ topic, record, resolve, reject })
       if (!this.#flushing) {
         this.#flushing = true
@@ -146,8 +149,12 @@ class EmbeddedLog implements Log {
       } catch (error) {
         this.#lastFailureAt = this.#clock.now()
         for (const { reject } of batch) reject(error)
-        // Those that wait behind it fail too: order within a partition must not have a gap.
+        // Order within a partition must not have a gap: those that wait behind it fail too, and those that are called before anyone has seen it.
         for (const { reject } of this.#pending.splice(0)) reject(error)
+        this.#failure = { error }
+        setImmediate(() => {
+          this.#failure = null
+        })
       }
     }
     this.#flushing = false

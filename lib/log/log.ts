@@ -5,7 +5,7 @@
  * - `append` resolves when the record would survive the loss of this process, and of any one machine where the log has
  *   more than one (Kafka: acks=all; embedded: the transaction is synced to disk). If it rejects, the record may or may not be there.
  * - Records appended to one explicit partition from one process stand there in the order of the calls. After one of
- *   them failed, those called before the failure was seen fail too, so order never has a gap.
+ *   them failed, those fail too that are called until all have seen it, in the same turn of the event loop: order never has a gap.
  * - A consumer group gives each partition to one member at a time. Records of a partition are handed over in order;
  *   many may be in flight; the committed offset never passes a record whose `process` has not resolved.
  * - At least once: after a crash, or where a partition changes hands, records behind the committed offset come again.

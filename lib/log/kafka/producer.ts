@@ -23,6 +23,8 @@ type Lane = {
   pending: Pending[]
   inFlight: number
   scheduled: boolean
+  /** Of the send that failed in this turn of the event loop; null: none did. */
+  failure: MailweirError | null
 }
 
 export type ProducerOptions = {
@@ -79,9 +81,10 @@ export class GatheringProducer {
       const key = record.partition === undefined ? topic : `${topic} ${record.partition}`
       let lane = this.#lanes.get(key)
       if (lane === undefined) {
-        lane = { topic, partition: record.partition, pending: [], inFlight: 0, scheduled: false }
+        lane = { topic, partition: record.partition, pending: [], inFlight: 0, scheduled: false, failure: null }
         this.#lanes.set(key, lane)
       }
+      if (lane.failure !== null) return reject(lane.failure)
       lane.pending.push({ record, bytes, resolve, reject })
       this.#schedule(lane)
     })
@@ -139,16 +142,29 @@ export class GatheringProducer {
       } else {
         if (failure.retriable) this.#options.outcome(false)
         for (const { reject } of batch) reject(failure)
-        // Order within a partition must not have a gap: those that wait behind it fail too.
-        if (lane.partition !== undefined) for (const { reject } of lane.pending.splice(0)) reject(failure)
+        if (lane.partition !== undefined) this.#failBehind(lane, failure)
       }
     } finally {
       lane.inFlight--
       this.#sends--
       if (lane.pending.length > 0) this.#schedule(lane)
-      else if (lane.inFlight === 0) this.#lanes.delete(keyOf(lane))
+      else this.#forget(lane)
       if (this.#sends === 0) for (const idle of this.#idle) idle()
     }
+  }
+
+  /** Order within a partition must not have a gap: those that wait behind it fail too, and those that are called before anyone has seen it. */
+  #failBehind(lane: Lane, failure: MailweirError): void {
+    for (const { reject } of lane.pending.splice(0)) reject(failure)
+    lane.failure = failure
+    setImmediate(() => {
+      lane.failure = null
+      this.#forget(lane)
+    })
+  }
+
+  #forget(lane: Lane): void {
+    if (lane.inFlight === 0 && lane.pending.length === 0 && lane.failure === null) this.#lanes.delete(keyOf(lane))
   }
 
   async #partitionsOf(topic: string): Promise<number> {
