@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
+import type { AppendRecord } from '#lib/log/log.ts'
+import { MailweirError } from '#lib/runtime/errors.ts'
 import { readSettings } from '#lib/runtime/settings.ts'
 import { openTestPorts, rawRecord, type TestPorts } from '#lib/testing/embedded.ts'
 import { until } from '#lib/testing/wait.ts'
@@ -62,5 +64,53 @@ describe('classify, the service', () => {
     const large = dead.find(({ claim }) => claim !== null)
     assert.ok(small?.bytes?.equals(rubbish[0] ?? Buffer.alloc(0)))
     assert.ok(large?.claim && (await ports.objects.get(large.claim.key))?.equals(rubbish[1] ?? Buffer.alloc(0)))
+  })
+
+  it('appends nothing behind a record that could not be: what comes again finds no gap', async () => {
+    await using ports = await openTestPorts(1)
+    const count = 400
+    for (let n = 0; n < count; n++) {
+      const value = ports.codec.encode(
+        'raw',
+        rawRecord({ id: `message ${n}`, content: 'From: a@b.example\r\n\r\nHello\r\n' }),
+      )
+      await ports.log.append('mail.raw', { key: null, partition: 0, value })
+    }
+    const refused = new Set(['mail.classified message 7', 'mail.events message 20'])
+    /** As every log, it takes nothing more of a topic in the turn of a failure. */
+    const failing = new Set<string>()
+    const append = (topic: string, record: AppendRecord) => {
+      if (refused.delete(`${topic} ${record.key}`)) {
+        failing.add(topic)
+        setImmediate(() => failing.delete(topic))
+      }
+      return failing.has(topic)
+        ? Promise.reject(new MailweirError('LOG_UNAVAILABLE', 'not now', { retriable: true }))
+        : ports.log.append(topic, record)
+    }
+    const log = new Proxy(ports.log, {
+      get(target, name) {
+        const own: unknown = Reflect.get(target, name, target)
+        return name === 'append' ? append : typeof own === 'function' ? own.bind(target) : own
+      },
+    })
+    // Of a thread the verdicts come in several turns.
+    const service = startClassify({ ...config, classifyThreads: 1 }, { ...ports, log })
+    await until('all are classified', async () =>
+      (await ports.decoded('mail.classified', 'classified')).some(({ position }) => position.offset === count - 1),
+    )
+    await service.stop()
+    assert.equal(refused.size, 0)
+    for (const offsets of [
+      (await ports.decoded('mail.classified', 'classified')).map(({ position }) => position.offset),
+      (await ports.decoded('mail.events', 'event')).map(({ position }) => position?.offset ?? -1),
+    ]) {
+      let next = 0
+      for (const offset of offsets) {
+        assert.ok(offset <= next, `${offset} stands in front of ${next}`)
+        if (offset === next) next++
+      }
+      assert.equal(next, count)
+    }
   })
 })

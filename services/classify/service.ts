@@ -40,6 +40,19 @@ export function startClassify(config: ClassifyConfig, ports: ClassifyPorts): Ser
   return new ClassifyService(config, ports)
 }
 
+/** What is appended for a record, encoded: verdicts taken apart would be many objects, and many are in flight. */
+type Prepared = {
+  readonly partition: number
+  readonly key: string
+  /** Null: there is none, since what was read is not readable. */
+  readonly classified: Buffer | null
+  /** For mail.events. */
+  readonly told: Buffer
+}
+
+/** Of a record that waits for those in front of it; null: for its own verdict. */
+type Turn = { prepared: Prepared | null; resolve(): void; reject(error: unknown): void }
+
 class ClassifyService implements Service {
   readonly name = 'classify'
   readonly ready: Promise<void>
@@ -65,54 +78,61 @@ class ClassifyService implements Service {
   }
 
   #partition(): PartitionHandler {
-    // Appends are called one after the other in the order of the records; their acknowledgements are not waited for.
-    let turn: Promise<unknown> = Promise.resolve()
-    let broken = false
-    const append = (topic: string, key: string, partition: number, value: Buffer): Promise<unknown> => {
-      if (broken)
-        throw new MailweirError('LOG_UNAVAILABLE', 'An earlier record of the partition failed', { retriable: true })
-      const appended = this.#ports.log.append(topic, { key, partition, value })
-      appended.catch(() => {
-        broken = true
-      })
-      return appended
+    // Appends are called in the order of the records; their acknowledgements are not waited for.
+    const turns: Turn[] = []
+    let failure: unknown = null
+    const fail = (error: unknown): void => {
+      failure ??= error
+      for (const { reject } of turns.splice(0)) reject(failure)
+    }
+    const goOn = (): void => {
+      for (let next = turns[0]; next !== undefined && next.prepared !== null; next = turns[0]) {
+        turns.shift()
+        this.#write(next.prepared, next, fail)
+      }
     }
     return {
-      process: (record) => {
-        const prepared = this.#prepare(record)
-        prepared.catch(() => {
-          broken = true
-        })
-        const called = turn.then(async () => {
-          const { classified, told } = await prepared
-          const acks: Promise<unknown>[] = []
-          if (classified !== null) {
-            acks.push(append('mail.classified', told.messageId, record.partition, classified))
-          }
-          acks.push(append('mail.events', told.messageId, record.partition, this.#ports.codec.encode('event', told)))
-          return { acks }
-        })
-        turn = called
-        turn.catch(() => {}) // The record's own promise tells.
-        return called.then(async ({ acks }) => {
-          await Promise.all(acks)
-        })
-      },
-      revoked: () => {
-        broken = true
-      },
+      process: (record) =>
+        new Promise((resolve, reject) => {
+          if (failure !== null) return reject(failure)
+          const turn: Turn = { prepared: null, resolve, reject }
+          turns.push(turn)
+          this.#prepare(record).then((prepared) => {
+            turn.prepared = prepared
+            goOn()
+          }, fail)
+        }),
+      revoked: () => fail(new MailweirError('LOG_UNAVAILABLE', 'The partition was taken away', { retriable: true })),
     }
   }
 
-  /** The record for mail.classified, encoded; null: there is none, since what was read is not readable. */
-  async #prepare(record: LogRecord): Promise<{ classified: Buffer | null; told: Event }> {
+  /** Appends what became of a record; `fail` hears that it could not be, before anything else of the partition is appended. */
+  #write(
+    { partition, key, classified, told }: Prepared,
+    { resolve, reject }: Turn,
+    fail: (error: unknown) => void,
+  ): void {
+    const { log } = this.#ports
+    let waiting = classified === null ? 1 : 2
+    const written = (): void => {
+      if (--waiting === 0) resolve()
+    }
+    const failed = (error: unknown): void => {
+      reject(error)
+      fail(error)
+    }
+    if (classified !== null) log.append('mail.classified', { key, partition, value: classified }).then(written, failed)
+    log.append('mail.events', { key, partition, value: told }).then(written, failed)
+  }
+
+  async #prepare(record: LogRecord): Promise<Prepared> {
     const position = { partition: record.partition, offset: Number(record.offset) }
     let raw: Raw
     try {
       raw = this.#ports.codec.decode('raw', record.value)
     } catch (error) {
       if (error instanceof MailweirError && error.retriable) throw error
-      return { classified: null, told: await this.#undecodable(record, error) }
+      return this.#undecodable(record, error)
     }
     const { verdict, subject } = await this.#classify(raw)
     this.#metrics.classified.inc({ kind: verdict.kind })
@@ -139,19 +159,21 @@ class ClassifyService implements Service {
     }
     try {
       const at = this.#ports.clock.now()
-      return {
-        classified: await encodeFitting(
-          classified,
-          (each) => this.#ports.codec.encode('classified', each),
-          { key: raw.id, at },
-          this.#ports,
-        ),
-        told: classifiedEvent(classified, subject, at),
-      }
+      const value = await encodeFitting(
+        classified,
+        (each) => this.#ports.codec.encode('classified', each),
+        { key: raw.id, at },
+        this.#ports,
+      )
+      return this.#prepared(record, value, classifiedEvent(classified, subject, at))
     } catch (error) {
       if (!hasCode(error, 'LOG_RECORD_TOO_LARGE')) throw error
-      return { classified: null, told: await this.#undecodable(record, error) }
+      return this.#undecodable(record, error)
     }
+  }
+
+  #prepared({ partition }: LogRecord, classified: Buffer | null, told: Event): Prepared {
+    return { partition, key: told.messageId, classified, told: this.#ports.codec.encode('event', told) }
   }
 
   async #classify(raw: Raw): Promise<Answer> {
@@ -168,7 +190,7 @@ class ClassifyService implements Service {
   }
 
   /** The record stays whole in mail.dead; the partition goes on. */
-  async #undecodable(record: LogRecord, error: unknown): Promise<Event> {
+  async #undecodable(record: LogRecord, error: unknown): Promise<Prepared> {
     const position = { partition: record.partition, offset: Number(record.offset) }
     const why = error instanceof Error ? error.message : String(error)
     this.#metrics.undecodable.inc()
@@ -179,7 +201,8 @@ class ClassifyService implements Service {
     const { key, letter } = undecodableLetter(record, error, this.name)
     await bury(key, letter, this.#ports)
     const at = this.#ports.clock.now()
-    return event({ messageId: record.key ?? key, type: 'undecodable', at, service: this.name, position, detail: why })
+    const told = { messageId: record.key ?? key, type: 'undecodable' as const, at, service: this.name, position }
+    return this.#prepared(record, null, event({ ...told, detail: why }))
   }
 
   isReady(): boolean {
