@@ -11,9 +11,9 @@ COPY lib lib
 COPY schemas schemas
 COPY services services
 RUN mkdir /data && chown 10001:10001 /data
-ENV NODE_ENV=production DATA_DIR=/data
+# The same limit of young objects as bin/mailweir.cjs; what runs it may set another.
+ENV NODE_ENV=production DATA_DIR=/data NODE_OPTIONS=--max-semi-space-size=8
 USER 10001:10001
 VOLUME /data
-# The same limit of young objects as bin/mailweir.cjs.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/mailweir.ts"]
+ENTRYPOINT ["node", "/app/mailweir.ts"]
 CMD ["up"]

@@ -57,6 +57,10 @@ const checks = { ingest: checkIngest, imap: checkImap, console: checkConsole } a
   ((values: unknown) => readonly Problem[]) | undefined
 >
 
+/** The variables of a service's settings, and Node's own. */
+const knownTo = (name: ServiceName): ReadonlySet<string> =>
+  new Set([...Object.values(serviceSettings[name]).map(({ variable }) => variable), 'NODE_OPTIONS'])
+
 function readAll(name: ServiceName, environment: Record<string, string>): Record<string, unknown> {
   // As the command does; the table pairs each name with its check.
   return readSettings(name, serviceSettings[name], { environment }, { check: checks[name] }) as Record<string, unknown>
@@ -82,7 +86,7 @@ describe('docker-compose.yml', () => {
     for (const name of serviceNames) {
       const service = compose.services[name]
       assert.deepEqual(service?.command, [name])
-      const known = new Set(Object.values(serviceSettings[name]).map(({ variable }) => variable))
+      const known = knownTo(name)
       for (const variable of Object.keys(service?.environment ?? {}))
         assert.ok(known.has(variable), `${name}: ${variable}`)
       readAll(name, service?.environment ?? {})
@@ -163,7 +167,7 @@ describe('k8s/base', () => {
       assert.ok(container)
       assert.deepEqual(container.args, [name])
       const own = Object.fromEntries(container.env.map((entry) => [entry.name, entry.value]))
-      const known = new Set(Object.values(serviceSettings[name]).map(({ variable }) => variable))
+      const known = knownTo(name)
       for (const variable of Object.keys(own)) assert.ok(known.has(variable), variable)
       const values = readAll(name, { ...shared, ...secrets, ...own })
       assert.ok(Number(pod['terminationGracePeriodSeconds']) * 1000 > Number(values['stopMs']))

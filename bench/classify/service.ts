@@ -51,7 +51,12 @@ async function drain(
 ): Promise<Drained> {
   const before = await ends(log, 'mail.classified')
   const running = Array.from({ length: members }, () =>
-    startMailweir(['classify'], { LOG_LEVEL: 'error', CLASSIFY_THREADS: `${threads}`, ...environment }),
+    startMailweir(['classify'], {
+      LOG_LEVEL: 'error',
+      CLASSIFY_THREADS: `${threads}`,
+      NODE_OPTIONS: '--max-semi-space-size=16', // As k8s/base/classify.yaml has it.
+      ...environment,
+    }),
   )
   const spent = (): number => running.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
   let from: { at: number; done: number; cpu: number } | null = null

@@ -5,8 +5,8 @@ import { freePort } from './ports.ts'
 import { until } from './wait.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-/** Those of bin/mailweir.cjs. */
-const flags = ['--max-semi-space-size=8']
+/** As bin/mailweir.cjs and the Dockerfile have it. */
+const nodeOptions = '--max-semi-space-size=8'
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -29,16 +29,15 @@ export function startMailweir(
   environment: Readonly<Record<string, string>>,
   wrapper: readonly string[] = [],
 ): Running {
-  const [program = process.execPath, ...rest] = [
-    ...wrapper,
-    process.execPath,
-    ...flags,
-    join(root, 'mailweir.ts'),
-    ...args,
-  ]
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, join(root, 'mailweir.ts'), ...args]
   const child = spawn(program, rest, {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      NODE_OPTIONS: nodeOptions,
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
