@@ -90,39 +90,47 @@ const isMarker = (literal: string): boolean => literal === beyondAscii || litera
 const frequency = (literals: readonly string[]): number =>
   literals.reduce((sum, literal) => sum + (isMarker(literal) ? 0.01 : 3 ** -literal.length), 0)
 
-const manyLiterals = 100
-
 /** Of what an alternative needs, more than this tells little. */
 const needsMax = 3
+/** Of a use, the bits of what its alternative needs, below the alternative. */
+const needBits = needsMax
 
-/** Of a literal, `end` is where the piece ends by whose hash it is found. */
-type Entry = { readonly literal: string; readonly end: number; readonly uses: Uses }
-/** The alternatives that need a literal, with the bit of the list that it is of: one after the other. */
-type Uses = readonly number[]
+/** Of the hash of three characters, for each of them. */
+const charBits = 5
+const hashes = 1 << (3 * charBits)
 
-/** Which of a list of rules, each with a pattern, can match a text. */
+/**
+ * Which of a list of rules, each with a pattern, can match a text. What is known of the literals stands in a few arrays of numbers: as
+ * objects they would be spread over more memory than the processor's caches hold beside all else that reads a message.
+ */
 export class LiteralIndex<Rule> {
   readonly #rules: readonly Rule[]
   readonly #always: number[] = []
-  readonly #entries: (Entry[] | undefined)[]
-  /** Of a hash, for each of its three characters: few literals need a small table. */
-  readonly #charBits: number
-  readonly #beyondAscii: Uses
-  readonly #eastAsian: Uses
-  /** By the codes of two characters. */
-  readonly #pairs = new Map<number, Uses>()
-  /** By alternative: its rule, the bits of all that it needs, those that were found in the last text that held any, and that text. */
-  readonly #ruleOf: readonly number[]
-  readonly #all: readonly number[]
+  /** A bit for each hash that has entries: few have. */
+  readonly #filter = new Uint32Array(hashes / 32)
+  /** By hash, where its entries start. */
+  readonly #starts: Uint16Array
+  /** Entries, one after the other up to a 0: length, where the piece ends by whose hash it is found, where its uses start, characters. */
+  readonly #entries: Int32Array
+  /** How many, and each alternative that needs the literal with the bit of the list that it is of. */
+  readonly #uses: Int32Array
+  readonly #beyondAscii: number
+  readonly #eastAsian: number
+  /** Uses by the codes of two characters. */
+  readonly #pairs = new Map<number, number>()
+  /** By alternative: its rule, the bits of all that it needs, and of those that were found in this text. */
+  readonly #ruleOf: Uint16Array
+  readonly #all: Uint8Array
   readonly #bits: Uint8Array
-  readonly #seen: Float64Array
-  /** By rule, the text that can match. */
-  readonly #found: Float64Array
-  #texts = 0
+  /** Alternatives of which anything was found in this text. */
+  readonly #touched: Uint16Array
+  #touchedCount = 0
+  /** By rule. */
+  readonly #found: Uint8Array
 
   constructor(rules: readonly Rule[], patternOf: (rule: Rule) => RegExp) {
     this.#rules = rules
-    this.#found = new Float64Array(rules.length)
+    this.#found = new Uint8Array(rules.length)
     const byLiteral = new Map<string, number[]>()
     const ruleOf: number[] = []
     const all: number[] = []
@@ -136,79 +144,105 @@ export class LiteralIndex<Rule> {
         const needs = given.slice(0, needsMax)
         for (const [place, literals] of needs.entries()) {
           for (const literal of literals.map(folded)) {
+            const use = (ruleOf.length << needBits) | (1 << place)
             const uses = byLiteral.get(literal)
-            if (uses === undefined) byLiteral.set(literal, [ruleOf.length, 1 << place])
-            else uses.push(ruleOf.length, 1 << place)
+            if (uses === undefined) byLiteral.set(literal, [use])
+            else uses.push(use)
           }
         }
         ruleOf.push(index)
         all.push((1 << needs.length) - 1)
       }
     }
-    this.#ruleOf = ruleOf
-    this.#all = all
+    this.#ruleOf = Uint16Array.from(ruleOf)
+    this.#all = Uint8Array.from(all)
     this.#bits = new Uint8Array(ruleOf.length)
-    this.#seen = new Float64Array(ruleOf.length)
-    this.#beyondAscii = byLiteral.get(beyondAscii) ?? []
-    this.#eastAsian = byLiteral.get(eastAsian) ?? []
-    for (const [literal, uses] of byLiteral) {
+    this.#touched = new Uint16Array(ruleOf.length)
+    const uses: number[] = [0]
+    const placed = (given: readonly number[] | undefined): number => {
+      if (given === undefined) return 0
+      return uses.push(given.length, ...given) - given.length - 1
+    }
+    this.#beyondAscii = placed(byLiteral.get(beyondAscii))
+    this.#eastAsian = placed(byLiteral.get(eastAsian))
+    for (const [literal, given] of byLiteral) {
       if (literal.length >= literalMin) continue
-      if (!isMarker(literal)) this.#pairs.set(pairOf(literal.charCodeAt(0), literal.charCodeAt(1)), uses)
+      if (!isMarker(literal)) this.#pairs.set(pairOf(literal.charCodeAt(0), literal.charCodeAt(1)), placed(given))
       byLiteral.delete(literal)
     }
     // Each is found by the piece that the fewest others have.
-    this.#charBits = byLiteral.size > manyLiterals ? 5 : 3
-    this.#entries = Array.from({ length: 1 << (3 * this.#charBits) })
-    const used = new Uint16Array(this.#entries.length)
-    const piecesOf = (literal: string): Piece[] => pieces(literal, this.#charBits)
-    for (const literal of byLiteral.keys()) for (const { hash } of piecesOf(literal)) used[hash] = (used[hash] ?? 0) + 1
-    for (const [literal, uses] of byLiteral) {
-      const { hash, end } = piecesOf(literal).reduce((a, b) => ((used[b.hash] ?? 0) < (used[a.hash] ?? 0) ? b : a))
-      this.#entries[hash] = [...(this.#entries[hash] ?? []), { literal, end, uses }]
+    const used = new Uint16Array(hashes)
+    for (const literal of byLiteral.keys()) for (const { hash } of pieces(literal)) used[hash] = (used[hash] ?? 0) + 1
+    const byHash = new Map<number, number[]>()
+    for (const [literal, given] of byLiteral) {
+      const { hash, end } = pieces(literal).reduce((a, b) => ((used[b.hash] ?? 0) < (used[a.hash] ?? 0) ? b : a))
+      const codes = literal.split('').map((char) => char.charCodeAt(0))
+      const entry = [literal.length, end, placed(given), ...codes]
+      byHash.set(hash, [...(byHash.get(hash) ?? []), ...entry])
     }
+    this.#starts = new Uint16Array(hashes)
+    const entries = [0]
+    for (const [hash, given] of byHash) {
+      this.#starts[hash] = entries.push(...given, 0) - given.length - 1
+      this.#filter[hash >> 5] = (this.#filter[hash >> 5] ?? 0) | (1 << (hash & 31))
+    }
+    if (Math.max(entries.length, ruleOf.length) > 0xffff) throw new RangeError('too many literals for an index')
+    this.#entries = Int32Array.from(entries)
+    this.#uses = Int32Array.from(uses)
   }
 
   /** Those that may match, in their order. */
   candidates(text: string): Rule[] {
     const upper = folded(text)
-    const byHash = this.#entries
-    const round = ++this.#texts
-    for (const rule of this.#always) this.#found[rule] = round
-    const bits = this.#charBits
-    const mask = byHash.length - 1
+    const [filter, starts, entries] = [this.#filter, this.#starts, this.#entries]
     let hash = 0
     let highest = 0
     let before = 0
     for (let at = 0; at < upper.length; at++) {
       const code = upper.charCodeAt(at)
       if (code > highest) highest = code
-      if (code >= eastAsianCode || before >= eastAsianCode) {
-        const uses = this.#pairs.get(pairOf(before, code))
-        if (uses !== undefined) this.#mark(uses)
-      }
+      if (code >= eastAsianCode || before >= eastAsianCode) this.#mark(this.#pairs.get(pairOf(before, code)) ?? 0)
       before = code
-      hash = ((hash << bits) ^ code) & mask
-      const entries = byHash[hash]
-      if (entries === undefined) continue
-      for (const { literal, end, uses } of entries) {
-        if (upper.startsWith(literal, at + 1 - end)) this.#mark(uses)
+      hash = ((hash << charBits) ^ code) & (hashes - 1)
+      if ((((filter[hash >> 5] ?? 0) >>> (hash & 31)) & 1) === 0) continue
+      let entry = starts[hash] ?? 0
+      for (let length = entries[entry] ?? 0; length > 0; length = entries[entry] ?? 0) {
+        const from = at + 1 - (entries[entry + 1] ?? 0)
+        const uses = entries[entry + 2] ?? 0
+        entry += 3
+        let same = 0
+        if (from >= 0 && from + length <= upper.length)
+          while (same < length && upper.charCodeAt(from + same) === entries[entry + same]) same++
+        if (same === length) this.#mark(uses)
+        entry += length
       }
     }
     if (highest >= beyondAsciiCode) this.#mark(this.#beyondAscii)
     if (highest >= eastAsianCode) this.#mark(this.#eastAsian)
-    return this.#rules.filter((_, index) => this.#found[index] === round)
+    return this.#taken()
   }
 
-  #mark(uses: Uses): void {
-    const round = this.#texts
-    for (let at = 0; at < uses.length; at += 2) {
-      const alternative = uses[at] ?? 0
-      const before = this.#seen[alternative] === round ? (this.#bits[alternative] ?? 0) : 0
-      const bits = before | (uses[at + 1] ?? 0)
-      this.#seen[alternative] = round
+  #mark(start: number): void {
+    const end = start + (this.#uses[start] ?? 0)
+    for (let at = start + 1; at <= end; at++) {
+      const use = this.#uses[at] ?? 0
+      const alternative = use >> needBits
+      const before = this.#bits[alternative] ?? 0
+      if (before === 0) this.#touched[this.#touchedCount++] = alternative
+      const bits = before | (use & ((1 << needBits) - 1))
       this.#bits[alternative] = bits
-      if (bits === this.#all[alternative]) this.#found[this.#ruleOf[alternative] ?? 0] = round
+      if (bits === this.#all[alternative]) this.#found[this.#ruleOf[alternative] ?? 0] = 1
     }
+  }
+
+  /** Those that were found, which nothing is known of after that. */
+  #taken(): Rule[] {
+    for (const rule of this.#always) this.#found[rule] = 1
+    for (let at = 0; at < this.#touchedCount; at++) this.#bits[this.#touched[at] ?? 0] = 0
+    this.#touchedCount = 0
+    const taken = this.#rules.filter((_, index) => this.#found[index] === 1)
+    this.#found.fill(0)
+    return taken
   }
 }
 
@@ -218,12 +252,12 @@ const folded = (text: string): string => text.toUpperCase()
 type Piece = { readonly hash: number; readonly end: number }
 
 /** The hashes of its characters, three by three. */
-const pieces = (literal: string, bits: number): Piece[] => {
+const pieces = (literal: string): Piece[] => {
   let hash = 0
   return literal
     .split('')
     .map((char, at) => {
-      hash = ((hash << bits) ^ char.charCodeAt(0)) & ((1 << (3 * bits)) - 1)
+      hash = ((hash << charBits) ^ char.charCodeAt(0)) & (hashes - 1)
       return { hash, end: at + 1 }
     })
     .slice(literalMin - 1)
