@@ -10,6 +10,7 @@
 import { placesOf } from './bounce/address.ts'
 import type { Command } from './bounce/command.ts'
 import { replyLine } from './bounce/reply.ts'
+import { type Doubt, doubtOf } from './doubt.ts'
 import { LiteralIndex } from './literals.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
@@ -186,6 +187,14 @@ const unmistakable: ReadonlySet<string> = new Set([
   '5.1.8',
 ])
 
+/** What a sentence says of others than the recipient, or for a time. */
+const reasonOfDoubt: Readonly<Record<Doubt, Reason>> = {
+  ofSender: 'rejected',
+  ofLogin: 'securityerror',
+  ofSystem: 'systemerror',
+  temporary: 'onhold',
+}
+
 export type Diagnosis = {
   readonly action: string
   readonly status: string
@@ -249,6 +258,8 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   if (!isCodeEnough) said.push(...diagnosis.texts.slice(2).map(plainWords))
   /** What would be so, had the command been another: nearer to the truth than the class of a code. */
   let despite: FoundReason | null = null
+  /** What somebody else is refused for, where it was not the recipient of whom something hard was said. */
+  let doubted: Doubt | null = null
   for (const [index, each] of said.entries()) {
     if (each === '') continue
     const whole = closed(each)
@@ -270,6 +281,12 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
           if (index < 2) despite ??= { reason: rule.reason, ...told }
           continue
         }
+        const doubt = hardReasons.has(rule.reason) ? doubtOf(text, match.index, match.index + match[0].length) : null
+        if (doubt !== null) {
+          tried?.(`doubt:${doubt}`, true)
+          doubted ??= doubt
+          continue
+        }
         const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
         // "Recipient rejected" is no filter where the code for an unknown mailbox answers RCPT.
         const isUnknown = rule.reason === 'filtered' && command === 'RCPT' && /^[45]\.1\.1$/.test(status)
@@ -283,6 +300,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   }
   if (despite !== null && (ofStatus === undefined || /^.\.7\./.test(status))) return despite
   if (ofStatus !== undefined) return { reason: ofWhom(command, ofStatus), rule: `status:${status}`, ...without }
+  if (doubted !== null) return { reason: reasonOfDoubt[doubted], rule: `doubt:${doubted}`, ...without }
   if (/^[45]\.7\.\d+$/.test(status)) return { reason: 'securityerror', rule: 'status:x.7', ...without }
   if (/^[45]\.6\.\d+$/.test(status)) return { reason: 'contenterror', rule: 'status:x.6', ...without }
   if (action === 'delayed') return { reason: 'expired', rule: 'action', ...without }

@@ -122,7 +122,7 @@ const isFrom = (before: string, line: string): boolean =>
   (ofOther.test(before.trimEnd()) || senderAlone.test(before)) && /^\s*[<"'(]{0,3}[^\s<>"'()@]{1,64}@/.test(line)
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
 export const toLine = new RegExp(
-  `^[\\s>*•·-]*(?:to|an|à|a|para|do|naar|кому|till|til|komu|(?:${anyWord('recipient')})[^\\s:：]{0,12})\\s*[:：]\\s*(.*)$`,
+  `^[\\s>*•·-]*(?:to|an|à|a|para|do|naar|кому|till|til|komu|(?:${anyWord('recipient')}|${anyWord('recipientLabel')})[^\\s:：]{0,12})\\s*[:：]\\s*(.*)$`,
   'i',
 )
 

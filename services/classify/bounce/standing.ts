@@ -12,7 +12,7 @@ const listed = new RegExp(
   'iu',
 )
 const towards = compiled(
-  `(?:\\b(?:to|for|user|mailbox|account)s?(?:\\(e?s\\))?|${anyWord('towards')}|(?:${anyWord('recipient')})[^\\s:：@]{0,20})(?: (?:e-?mail )?address(?:es)?)?[\\s:：=<([{"'“‘]*$`,
+  `(?:\\b(?:to|for|user|mailbox|account)s?(?:\\(e?s\\))?|${anyWord('towards')}|(?:${anyWord('recipient')}|${anyWord('recipientLabel')})[^\\s:：@]{0,20})(?: (?:e-?mail )?address(?:es)?)?[\\s:：=<([{"'“‘]*$`,
 )
 /** Whose mail was refused is named, too, and where somebody has moved to: "after MAIL FROM:<ann@example.com>", "new address: bob@example.com". */
 export const ofOther =

@@ -1,0 +1,45 @@
+/** Sentences in which somebody, or something, is not there: others than the recipient, or for a time, and the recipient. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { doubtOf } from './doubt.ts'
+import { findReason, isPermanent } from './reason.ts'
+
+type Sentences = { readonly others: readonly string[]; readonly recipients: readonly string[] }
+const sentences = JSON.parse(readFileSync(join(import.meta.dirname, 'golden', 'doubts.json'), 'utf8')) as Sentences // Ours.
+
+/** In answer to RCPT, with a code that says nothing. */
+const isHard = (sentence: string): boolean => {
+  const texts = [`550 ${sentence}`]
+  const diagnosis = { action: 'failed', status: '', reply: '550', command: 'RCPT', host: '', texts } as const
+  return isPermanent(findReason(diagnosis).reason, diagnosis)
+}
+
+describe('who is not there', () => {
+  it('is somebody or something else, or is so for a time: nothing hard', () => {
+    assert.deepEqual(sentences.others.filter(isHard), [])
+  })
+
+  it('is the recipient, whoever else the sentence names: hard', () => {
+    assert.deepEqual(
+      sentences.recipients.filter((sentence) => !isHard(sentence)),
+      [],
+    )
+  })
+
+  it('is told by its own sentence, up to a comma, and the code has the last word', () => {
+    const doubt = (text: string, found: string) =>
+      doubtOf(text, text.indexOf(found), text.indexOf(found) + found.length)
+    assert.equal(doubt('The sender address is unknown', 'address is unknown'), 'ofSender')
+    assert.equal(doubt('The sender is blocked. The address is unknown', 'address is unknown'), null)
+    assert.equal(doubt('The address is unknown, the sender was told', 'address is unknown'), null)
+    assert.equal(doubt('The recipient of this sender is unknown', 'is unknown'), null)
+    assert.equal(doubt('Unknown user name or password', 'Unknown user'), 'ofLogin')
+    assert.equal(doubt('User not found (temporarily), retry in 5 minutes', 'User not found'), null)
+    assert.equal(doubt('User temporarily not found', 'not found'), 'temporary')
+    const texts = ['550 5.1.1 User temporarily not found']
+    const coded = { action: 'failed', status: '5.1.1', reply: '550', command: 'RCPT', host: '', texts } as const
+    assert.equal(findReason(coded).reason, 'userunknown')
+  })
+})

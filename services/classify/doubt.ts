@@ -1,0 +1,41 @@
+/**
+ * What is said not to exist, or to take no mail, need not be the recipient: the sender, whoever writes or logs in, an attachment, or a table of
+ * the host may not; and what is so for a time only is not for good. The sentence tells, in whichever language.
+ */
+import { namesSeveral } from './bounce/list.ts'
+import { LiteralIndex } from './literals.ts'
+import { anyWord, compiled, wordsOf } from './words.ts'
+
+export type Doubt = 'ofLogin' | 'ofSystem' | 'temporary' | 'ofSender'
+
+const patterns: readonly (readonly [Doubt, RegExp])[] = [
+  ['ofLogin', wordsOf('password')],
+  ['ofSystem', wordsOf('ofSystem')],
+  ['temporary', wordsOf('temporarily')],
+  ['ofSender', compiled(`${anyWord('ofSender')}|${anyWord('ofWriter')}`)],
+]
+/** Most sentences hold the words of none. */
+const index = new LiteralIndex(patterns, ([, pattern]) => pattern)
+const recipient = wordsOf('recipient')
+
+/** Characters on each side of what was found: a sentence is seldom longer. */
+const sideMax = 200
+const [endsBefore, endsBehind] = [/^[\s\S]*(?:[.!?;](?=\s)|[()\n。！？；])/, /[.!?;](?=\s|$)|[()\n。！？；]/]
+/** What goes on behind a comma has another subject: "no such user, returned to the sender". */
+const comma = /[,，、،]/
+
+const upTo = (text: string, end: RegExp): string => text.slice(0, end.exec(text)?.index)
+
+/** @returns why a sentence that says of somebody that he is not there does not say so of the recipient, for good; null: it may */
+export function doubtOf(text: string, start: number, end: number): Doubt | null {
+  const clause = text.slice(Math.max(0, start - sideMax), start).replace(endsBefore, '') + text.slice(start, end)
+  const behind = upTo(text.slice(end, end + sideMax), endsBehind)
+  const sentence = clause + behind
+  const same = clause + upTo(behind, comma)
+  for (const [doubt, pattern] of index.candidates(sentence)) {
+    if (!pattern.test(doubt === 'ofSender' || doubt === 'ofSystem' ? same : sentence)) continue
+    // Where it names the recipient, or who wrote and to whom, it is about the one to whom.
+    if (doubt !== 'ofSender' || !(recipient.test(sentence) || namesSeveral(sentence))) return doubt
+  }
+  return null
+}
