@@ -4,8 +4,8 @@
  * Expression Matching with a Trigram Index", 2012); the literals are found by a rolling hash (Rabin and Karp, 1987).
  */
 
-/** As literals they stand for any character outside of ASCII, and for any of the scripts of East Asia (from the first radical on). */
-const [beyondAscii, eastAsian] = ['\u0080', '\u2e80']
+/** As literals they stand for any character outside of ASCII, and for any of the scripts of East Asia (from their symbols on). */
+const [beyondAscii, eastAsian] = ['\u0080', '\u3000']
 /** Shorter ones stand in nearly every text; of East Asia two characters are a word. */
 const [literalMin, pairMin] = [3, 2]
 
@@ -82,8 +82,8 @@ function characterOf(atom: string): string {
   return /^\\[^a-z\d]$/i.test(atom) ? atom.slice(1) : ''
 }
 
-const [beyondAsciiCode, eastAsianCode] = [beyondAscii.charCodeAt(0), eastAsian.charCodeAt(0)]
-const pairOf = (first: number, second: number): number => first * 0x10000 + second
+/** What they begin with in UTF-8. */
+const [firstBeyondAscii, firstEastAsian] = [0xc2, 0xe3]
 const isMarker = (literal: string): boolean => literal === beyondAscii || literal === eastAsian
 
 /** A guess at how many texts hold one of them: a character more is found in a third of the texts. */
@@ -95,9 +95,15 @@ const needsMax = 3
 /** Of a use, the bits of what its alternative needs, below the alternative. */
 const needBits = needsMax
 
-/** Of the hash of three characters, for each of them. */
-const charBits = 5
-const hashes = 1 << (3 * charBits)
+/** Of the hash of three bytes, for each of them. */
+const byteBits = 5
+const hashes = 1 << (3 * byteBits)
+
+/** Texts and literals are compared as UTF-8: its bytes stand in an array, where those of a string have to be asked for. */
+let bytes = new Uint8Array(64 * 1024)
+const encoder = new TextEncoder()
+/** UTF-8 has three bytes at most for a character of UTF-16. */
+const bytesOfChar = 3
 
 /**
  * Which of a list of rules, each with a pattern, can match a text. What is known of the literals stands in a few arrays of numbers: as
@@ -110,14 +116,12 @@ export class LiteralIndex<Rule> {
   readonly #filter = new Uint32Array(hashes / 32)
   /** By hash, where its entries start. */
   readonly #starts: Uint16Array
-  /** Entries, one after the other up to a 0: length, where the piece ends by whose hash it is found, where its uses start, characters. */
+  /** Entries, one after the other up to a 0: length, where the piece ends by whose hash it is found, where its uses start, bytes. */
   readonly #entries: Int32Array
   /** How many, and each alternative that needs the literal with the bit of the list that it is of. */
   readonly #uses: Int32Array
   readonly #beyondAscii: number
   readonly #eastAsian: number
-  /** Uses by the codes of two characters. */
-  readonly #pairs = new Map<number, number>()
   /** By alternative: its rule, the bits of all that it needs, and of those that were found in this text. */
   readonly #ruleOf: Uint16Array
   readonly #all: Uint8Array
@@ -165,19 +169,15 @@ export class LiteralIndex<Rule> {
     }
     this.#beyondAscii = placed(byLiteral.get(beyondAscii))
     this.#eastAsian = placed(byLiteral.get(eastAsian))
-    for (const [literal, given] of byLiteral) {
-      if (literal.length >= literalMin) continue
-      if (!isMarker(literal)) this.#pairs.set(pairOf(literal.charCodeAt(0), literal.charCodeAt(1)), placed(given))
-      byLiteral.delete(literal)
-    }
+    for (const marker of [beyondAscii, eastAsian]) byLiteral.delete(marker)
     // Each is found by the piece that the fewest others have.
     const used = new Uint16Array(hashes)
     for (const literal of byLiteral.keys()) for (const { hash } of pieces(literal)) used[hash] = (used[hash] ?? 0) + 1
     const byHash = new Map<number, number[]>()
     for (const [literal, given] of byLiteral) {
       const { hash, end } = pieces(literal).reduce((a, b) => ((used[b.hash] ?? 0) < (used[a.hash] ?? 0) ? b : a))
-      const codes = literal.split('').map((char) => char.charCodeAt(0))
-      const entry = [literal.length, end, placed(given), ...codes]
+      const encoded = encoder.encode(literal)
+      const entry = [encoded.length, end, placed(given), ...encoded]
       byHash.set(hash, [...(byHash.get(hash) ?? []), ...entry])
     }
     this.#starts = new Uint16Array(hashes)
@@ -194,16 +194,16 @@ export class LiteralIndex<Rule> {
   /** Those that may match, in their order. */
   candidates(text: string): Rule[] {
     const upper = folded(text)
-    const [filter, starts, entries] = [this.#filter, this.#starts, this.#entries]
+    if (bytes.length < upper.length * bytesOfChar) bytes = new Uint8Array(upper.length * bytesOfChar)
+    const { written } = encoder.encodeInto(upper, bytes)
+    const [given, filter, starts, entries] = [bytes, this.#filter, this.#starts, this.#entries]
     let hash = 0
+    /** Of UTF-8: the first byte tells how far from ASCII a character is. */
     let highest = 0
-    let before = 0
-    for (let at = 0; at < upper.length; at++) {
-      const code = upper.charCodeAt(at)
-      if (code > highest) highest = code
-      if (code >= eastAsianCode || before >= eastAsianCode) this.#mark(this.#pairs.get(pairOf(before, code)) ?? 0)
-      before = code
-      hash = ((hash << charBits) ^ code) & (hashes - 1)
+    for (let at = 0; at < written; at++) {
+      const byte = given[at] ?? 0
+      if (byte > highest) highest = byte
+      hash = ((hash << byteBits) ^ byte) & (hashes - 1)
       if ((((filter[hash >> 5] ?? 0) >>> (hash & 31)) & 1) === 0) continue
       let entry = starts[hash] ?? 0
       for (let length = entries[entry] ?? 0; length > 0; length = entries[entry] ?? 0) {
@@ -211,14 +211,14 @@ export class LiteralIndex<Rule> {
         const uses = entries[entry + 2] ?? 0
         entry += 3
         let same = 0
-        if (from >= 0 && from + length <= upper.length)
-          while (same < length && upper.charCodeAt(from + same) === entries[entry + same]) same++
+        if (from >= 0 && from + length <= written)
+          while (same < length && given[from + same] === entries[entry + same]) same++
         if (same === length) this.#mark(uses)
         entry += length
       }
     }
-    if (highest >= beyondAsciiCode) this.#mark(this.#beyondAscii)
-    if (highest >= eastAsianCode) this.#mark(this.#eastAsian)
+    if (highest >= firstBeyondAscii) this.#mark(this.#beyondAscii)
+    if (highest >= firstEastAsian) this.#mark(this.#eastAsian)
     return this.#taken()
   }
 
@@ -251,14 +251,11 @@ const folded = (text: string): string => text.toUpperCase()
 
 type Piece = { readonly hash: number; readonly end: number }
 
-/** The hashes of its characters, three by three. */
+/** The hashes of its bytes, three by three. */
 const pieces = (literal: string): Piece[] => {
   let hash = 0
-  return literal
-    .split('')
-    .map((char, at) => {
-      hash = ((hash << charBits) ^ char.charCodeAt(0)) & (hashes - 1)
-      return { hash, end: at + 1 }
-    })
-    .slice(literalMin - 1)
+  return Array.from(encoder.encode(literal), (byte, at) => {
+    hash = ((hash << byteBits) ^ byte) & (hashes - 1)
+    return { hash, end: at + 1 }
+  }).slice(2)
 }

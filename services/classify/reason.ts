@@ -293,7 +293,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
         const reason = isUnknown
           ? 'userunknown'
           : isDoubtful
-            ? unknownUser(diagnosis, rule.pattern.test(ownWords(said)))
+            ? unknownUser(diagnosis, () => rule.pattern.test(ownWords(said)))
             : rule.reason
         return { reason: ofWhom(command, reason), ...told }
       }
@@ -399,10 +399,10 @@ const ofMailbox: ReadonlySet<Reason> = new Set(['userunknown', 'filtered'])
  * it may be where a remote reply is quoted and neither the code nor the command nor the reporting system's own words bear it out:
  * the mailbox may exist.
  */
-function unknownUser({ status, command, reply }: Diagnosis, isBorneOut: boolean): Reason {
+function unknownUser({ status, command, reply }: Diagnosis, isBorneOut: () => boolean): Reason {
   if (command === 'RCPT' || /^[45]\.1\.(?:1|10|3|0)$/.test(status)) return 'userunknown'
   if (command === 'DATA' || /^5\.2\.[01]$/.test(status)) return 'filtered'
-  return reply !== '' && !isBorneOut && (status === '' || status === '5.0.0') ? 'filtered' : 'userunknown'
+  return reply !== '' && (status === '' || status === '5.0.0') && !isBorneOut() ? 'filtered' : 'userunknown'
 }
 
 /** What the notice says beside a reply that a report quotes; empty: nothing of its own. */
