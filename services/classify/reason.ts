@@ -187,6 +187,8 @@ const unmistakable: ReadonlySet<string> = new Set([
   '5.1.8',
 ])
 
+/** Of one recipient so many sentences are asked of whom they speak: nobody writes more. */
+const askedMax = 10
 /** What a sentence says of others than the recipient, or for a time. */
 const reasonOfDoubt: Readonly<Record<Doubt, Reason>> = {
   ofSender: 'rejected',
@@ -260,6 +262,9 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   let despite: FoundReason | null = null
   /** What somebody else is refused for, where it was not the recipient of whom something hard was said. */
   let doubted: Doubt | null = null
+  let asked = 0
+  const doubtAt = (text: string, start: number, length: number): Doubt | null =>
+    asked++ < askedMax ? doubtOf(text, start, start + length) : doubted
   for (const [index, each] of said.entries()) {
     if (each === '') continue
     const whole = closed(each)
@@ -281,7 +286,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
           if (index < 2) despite ??= { reason: rule.reason, ...told }
           continue
         }
-        const doubt = hardReasons.has(rule.reason) ? doubtOf(text, match.index, match.index + match[0].length) : null
+        const doubt = hardReasons.has(rule.reason) ? doubtAt(text, match.index, match[0].length) : null
         if (doubt !== null) {
           tried?.(`doubt:${doubt}`, true)
           doubted ??= doubt

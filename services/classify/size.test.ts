@@ -51,6 +51,10 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     Buffer.from(`${header}\r\n${`from${' '.repeat(900)}a@x.example${' '.repeat(900)}to b@y.example\r\n`.repeat(140)}`),
   'a command, and hundreds of spaces behind it': () =>
     Buffer.from(`${header}\r\n<ann@x.example>: 550 no\r\n${`smtp command${'\t '.repeat(450)}\r\n`.repeat(280)}`),
+  'sentences that speak of others than a hundred recipients': () =>
+    Buffer.from(
+      `${header}\r\n${times(100, (n) => `<user${n}@x.example>: no user password\r\n\r\n`)}${'no user password\r\n\r\n'.repeat(300)}`,
+    ),
   'names of fields between hundreds of spaces': () =>
     Buffer.from(`${header}\r\n${`from${' '.repeat(900)}x\r\nann@x.example\r\n`.repeat(280)}`),
   'fields of recipients without end': () => {
