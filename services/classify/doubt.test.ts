@@ -3,16 +3,17 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { readCodes } from './bounce/reply.ts'
 import { doubtOf } from './doubt.ts'
 import { findReason, isPermanent } from './reason.ts'
 
 type Sentences = { readonly others: readonly string[]; readonly recipients: readonly string[] }
 const sentences = JSON.parse(readFileSync(join(import.meta.dirname, 'golden', 'doubts.json'), 'utf8')) as Sentences // Ours.
 
-/** In answer to RCPT, with a code that says nothing. */
-const isHard = (sentence: string): boolean => {
-  const texts = [`550 ${sentence}`]
-  const diagnosis = { action: 'failed', status: '', reply: '550', command: 'RCPT', host: '', texts } as const
+/** In answer to RCPT. */
+const isHard = (reply: string): boolean => {
+  const codes = readCodes(reply)
+  const diagnosis = { action: 'failed', ...codes, command: 'RCPT', host: '', texts: [reply] } as const
   return isPermanent(findReason(diagnosis).reason, diagnosis)
 }
 
@@ -23,7 +24,7 @@ describe('who is not there', () => {
 
   it('is the recipient, whoever else the sentence names: hard', () => {
     assert.deepEqual(
-      sentences.recipients.filter((sentence) => !isHard(sentence)),
+      sentences.recipients.filter((reply) => !isHard(reply)),
       [],
     )
   })

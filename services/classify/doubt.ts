@@ -6,11 +6,12 @@ import { namesSeveral } from './bounce/list.ts'
 import { LiteralIndex } from './literals.ts'
 import { anyWord, compiled, wordsOf } from './words.ts'
 
-export type Doubt = 'ofLogin' | 'ofSystem' | 'temporary' | 'ofSender'
+export type Doubt = 'ofLogin' | 'ofSystem' | 'ofContent' | 'temporary' | 'ofSender'
 
 const patterns: readonly (readonly [Doubt, RegExp])[] = [
   ['ofLogin', wordsOf('password')],
   ['ofSystem', wordsOf('ofSystem')],
+  ['ofContent', wordsOf('ofContent')],
   ['temporary', wordsOf('temporarily')],
   ['ofSender', compiled(`${anyWord('ofSender')}|${anyWord('ofWriter')}`)],
 ]
@@ -28,14 +29,17 @@ const upTo = (text: string, end: RegExp): string => text.slice(0, end.exec(text)
 
 /** @returns why a sentence that says of somebody that he is not there does not say so of the recipient, for good; null: it may */
 export function doubtOf(text: string, start: number, end: number): Doubt | null {
-  const clause = text.slice(Math.max(0, start - sideMax), start).replace(endsBefore, '') + text.slice(start, end)
-  const behind = upTo(text.slice(end, end + sideMax), endsBehind)
-  const sentence = clause + behind
-  const same = clause + upTo(behind, comma)
+  const before = text.slice(Math.max(0, start - sideMax), start).replace(endsBefore, '')
+  const found = upTo(text.slice(start, end + sideMax), endsBehind)
+  const sentence = before + found
+  const same = before + upTo(found, comma)
   for (const [doubt, pattern] of index.candidates(sentence)) {
-    if (!pattern.test(doubt === 'ofSender' || doubt === 'ofSystem' ? same : sentence)) continue
-    // Where it names the recipient, or who wrote and to whom, it is about the one to whom.
-    if (doubt !== 'ofSender' || !(recipient.test(sentence) || namesSeveral(sentence))) return doubt
+    if (doubt === 'ofLogin' || doubt === 'temporary') {
+      if (pattern.test(sentence)) return doubt
+    } else if (pattern.test(same)) {
+      // Where it names the recipient, or who wrote and to whom, it is about the one to whom.
+      if (doubt === 'ofSystem' || !(recipient.test(sentence) || namesSeveral(sentence))) return doubt
+    }
   }
   return null
 }

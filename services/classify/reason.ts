@@ -194,6 +194,7 @@ const reasonOfDoubt: Readonly<Record<Doubt, Reason>> = {
   ofSender: 'rejected',
   ofLogin: 'securityerror',
   ofSystem: 'systemerror',
+  ofContent: 'contenterror',
   temporary: 'onhold',
 }
 
