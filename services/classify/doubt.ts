@@ -4,19 +4,17 @@
  */
 import { namesSeveral } from './bounce/list.ts'
 import { LiteralIndex } from './literals.ts'
-import { anyWord, compiled, wordsOf } from './words.ts'
+import { wordsOf } from './words.ts'
 
-export type Doubt = 'ofLogin' | 'ofSystem' | 'ofContent' | 'temporary' | 'ofSender'
+/** By whose words in `rules/words.json` it is known, the surest first. */
+const doubts = ['ofLogin', 'ofSystem', 'ofContent', 'temporary', 'ofSender'] as const
+export type Doubt = (typeof doubts)[number]
 
-const patterns: readonly (readonly [Doubt, RegExp])[] = [
-  ['ofLogin', wordsOf('password')],
-  ['ofSystem', wordsOf('ofSystem')],
-  ['ofContent', wordsOf('ofContent')],
-  ['temporary', wordsOf('temporarily')],
-  ['ofSender', compiled(`${anyWord('ofSender')}|${anyWord('ofWriter')}`)],
-]
 /** Most sentences hold the words of none. */
-const index = new LiteralIndex(patterns, ([, pattern]) => pattern)
+const index = new LiteralIndex(
+  doubts.map((doubt) => ({ doubt, words: wordsOf(doubt) })),
+  ({ words }) => words,
+)
 const recipient = wordsOf('recipient')
 
 /** Characters on each side of what was found: a sentence is seldom longer. */
@@ -33,10 +31,10 @@ export function doubtOf(text: string, start: number, end: number): Doubt | null 
   const found = upTo(text.slice(start, end + sideMax), endsBehind)
   const sentence = before + found
   const same = before + upTo(found, comma)
-  for (const [doubt, pattern] of index.candidates(sentence)) {
+  for (const { doubt, words } of index.candidates(sentence)) {
     if (doubt === 'ofLogin' || doubt === 'temporary') {
-      if (pattern.test(sentence)) return doubt
-    } else if (pattern.test(same)) {
+      if (words.test(sentence)) return doubt
+    } else if (words.test(same)) {
       // Where it names the recipient, or who wrote and to whom, it is about the one to whom.
       if (doubt === 'ofSystem' || !(recipient.test(sentence) || namesSeveral(sentence))) return doubt
     }
