@@ -31,7 +31,7 @@ describe('who is not there', () => {
 
   it('is told by its own sentence, up to a comma, and the code has the last word', () => {
     const doubt = (text: string, found: string) =>
-      doubtOf(text, text.indexOf(found), text.indexOf(found) + found.length)
+      doubtOf(text, { 0: found, index: text.indexOf(found) })?.doubt ?? null
     assert.equal(doubt('The sender address is unknown', 'address is unknown'), 'ofSender')
     assert.equal(doubt('The sender is blocked. The address is unknown', 'address is unknown'), null)
     assert.equal(doubt('The address is unknown, the sender was told', 'address is unknown'), null)
@@ -42,5 +42,12 @@ describe('who is not there', () => {
     const texts = ['550 5.1.1 User temporarily not found']
     const coded = { action: 'failed', status: '5.1.1', reply: '550', command: 'RCPT', host: '', texts } as const
     assert.equal(findReason(coded).reason, 'userunknown')
+  })
+
+  it('is the recipient in a sentence behind one about somebody else', () => {
+    const [sender, user] = ['The mailbox of the sender does not exist', 'The mailbox of bob does not exist']
+    const texts = [`550 ${sender}. ${user}.`, `550 ${user}. ${sender}.`, `550 ${`${sender}. `.repeat(4)}${user}.`]
+    assert.deepEqual(texts.map(isHard), [true, true, true])
+    assert.equal(isHard(`550 ${`${sender}. `.repeat(9)}`), false)
   })
 })

@@ -25,18 +25,28 @@ const comma = /[,，、،]/
 
 const upTo = (text: string, end: RegExp): string => text.slice(0, end.exec(text)?.index)
 
-/** @returns why a sentence that says of somebody that he is not there does not say so of the recipient, for good; null: it may */
-export function doubtOf(text: string, start: number, end: number): Doubt | null {
-  const before = text.slice(Math.max(0, start - sideMax), start).replace(endsBefore, '')
-  const found = upTo(text.slice(start, end + sideMax), endsBehind)
+/** Why, and where the sentence stands that says so. */
+type Doubted = { readonly doubt: Doubt; readonly start: number; readonly end: number }
+
+/**
+ * @param match what says of somebody that he is not there
+ * @returns why its sentence does not say so of the recipient, for good; null: it may
+ */
+export function doubtOf(
+  text: string,
+  { 0: match, index: at }: { readonly 0: string; readonly index: number },
+): Doubted | null {
+  const before = text.slice(Math.max(0, at - sideMax), at).replace(endsBefore, '')
+  const found = upTo(text.slice(at, at + match.length + sideMax), endsBehind)
   const sentence = before + found
   const same = before + upTo(found, comma)
+  const place = { start: at - before.length, end: at + found.length }
   for (const { doubt, words } of index.candidates(sentence)) {
     if (doubt === 'ofLogin' || doubt === 'temporary') {
-      if (words.test(sentence)) return doubt
+      if (words.test(sentence)) return { doubt, ...place }
     } else if (words.test(same)) {
       // Where it names the recipient, or who wrote and to whom, it is about the one to whom.
-      if (doubt === 'ofSystem' || !(recipient.test(sentence) || namesSeveral(sentence))) return doubt
+      if (doubt === 'ofSystem' || !(recipient.test(sentence) || namesSeveral(sentence))) return { doubt, ...place }
     }
   }
   return null

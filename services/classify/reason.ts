@@ -187,8 +187,8 @@ const unmistakable: ReadonlySet<string> = new Set([
   '5.1.8',
 ])
 
-/** Of one recipient so many sentences are asked of whom they speak: nobody writes more. */
-const askedMax = 10
+/** What speaks of others so often says nothing of the recipient: no more of it is looked at. */
+const doubtsMax = 5
 /** What a sentence says of others than the recipient, or for a time. */
 const reasonOfDoubt: Readonly<Record<Doubt, Reason>> = {
   ofSender: 'rejected',
@@ -263,11 +263,9 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   let despite: FoundReason | null = null
   /** What somebody else is refused for, where it was not the recipient of whom something hard was said. */
   let doubted: Doubt | null = null
-  let asked = 0
-  const doubtAt = (text: string, start: number, length: number): Doubt | null =>
-    asked++ < askedMax ? doubtOf(text, start, start + length) : doubted
+  let doubts = 0
   for (const [index, each] of said.entries()) {
-    if (each === '') continue
+    if (each === '' || doubts >= doubtsMax) continue
     const whole = closed(each)
     const candidates = textIndex.candidates(each)
     // What the remote side answered says more than what is put around it, and what is said first more than what is added.
@@ -277,20 +275,25 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
     const isLinked = whole.includes('://')
     const unlinked = isLinked ? paragraphs.map((text) => text.replace(linkPath, '$1')) : paragraphs
     const isLinkAsked = isLinked && (ofStatus === undefined || /^.\.7\./.test(status))
-    for (const text of isLinkAsked ? [...unlinked, ...paragraphs] : unlinked)
-      for (const rule of candidates) {
-        const match = applies(rule) ? rule.pattern.exec(text) : null
+    for (const text of isLinkAsked ? [...unlinked, ...paragraphs] : unlinked) {
+      /** Without the sentences that speak of others, or of a time: what is hard has to stand in another. */
+      let rest = text
+      for (const rule of doubts < doubtsMax ? candidates : []) {
+        const isHard = hardReasons.has(rule.reason)
+        let match = applies(rule) ? rule.pattern.exec(isHard ? rest : text) : null
+        while (isHard && match !== null) {
+          const doubt = doubtOf(rest, match)
+          if (doubt === null) break
+          tried?.(`doubt:${doubt.doubt}`, true)
+          doubted ??= doubt.doubt
+          rest = `${rest.slice(0, doubt.start)}\n${rest.slice(doubt.end)}`
+          match = ++doubts < doubtsMax ? rule.pattern.exec(rest) : null
+        }
         tried?.(rule.name, match !== null)
         if (match === null) continue
         const told = { rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
         if (isOfUnseen(rule)) {
           if (index < 2) despite ??= { reason: rule.reason, ...told }
-          continue
-        }
-        const doubt = hardReasons.has(rule.reason) ? doubtAt(text, match.index, match[0].length) : null
-        if (doubt !== null) {
-          tried?.(`doubt:${doubt}`, true)
-          doubted ??= doubt
           continue
         }
         const isDoubtful = rule.reason === 'userunknown' && !rule.isCertain
@@ -303,6 +306,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
             : rule.reason
         return { reason: ofWhom(command, reason), ...told }
       }
+    }
   }
   if (despite !== null && (ofStatus === undefined || /^.\.7\./.test(status))) return despite
   if (ofStatus !== undefined) return { reason: ofWhom(command, ofStatus), rule: `status:${status}`, ...without }
