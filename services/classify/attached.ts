@@ -10,6 +10,8 @@ import { evidenceMax, Sources } from './sources.ts'
 
 /** Of all bounces that one message has attached, without what they return: as much as a hundred take. */
 const attachedBytesMax = 512 * 1024
+/** As many bytes as a small one counts for: it takes as long to read. */
+const attachedBytesMin = 2 * 1024
 
 /** The bounces that a person attaches to a message of his own, in their order, and how many more there are than are read. */
 export function attachedBounces(outer: Sources): { readonly bounces: readonly Sources[]; readonly leftOut: number } {
@@ -26,7 +28,7 @@ export function attachedBounces(outer: Sources): { readonly bounces: readonly So
     if (root === undefined) continue
     // The first is read whatever its size: a message by itself is so, too.
     if (room <= 0) return { bounces, leftOut: attached.length - index }
-    room -= bytesWithoutReturned(root)
+    room -= Math.max(attachedBytesMin, bytesWithoutReturned(root))
     const inner = new Sources(outer.bytes, null, root)
     if (readNotification(inner) !== null || bounceByForm(inner) !== null || bounceByWords(inner) !== null)
       bounces.push(inner)

@@ -13,6 +13,7 @@ import { attachedBounces, merged } from './attached.ts'
 import { readAutoReply, weakRules } from './auto-reply.ts'
 import { type BounceOptions, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
+import { recipientsMax } from './bounce/dsn.ts'
 import { readCodes } from './bounce/reply.ts'
 import { bounceByForm, bounceByWords, isMarked } from './bounce/signs.ts'
 import { bounded } from './bounded.ts'
@@ -27,7 +28,7 @@ import { evidenceMax, Sources } from './sources.ts'
 import { isReply } from './subject.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.15.0'
+export const classifierVersion = '0.16.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
@@ -64,12 +65,8 @@ export function examine(
   try {
     const outer = new Sources(withLineFeeds(bytes), envelope)
     subject = outer.header('subject').slice(0, 200)
-    const { bounces, leftOut } = attachedBounces(outer)
-    const verdicts = bounces
-      .map((attached) => judge([outer, attached], attached, { ...options, share: bounces.length }))
-      .filter(({ kind }) => kind === 'bounce')
     // Of what turns out to be none, the message itself is judged.
-    const verdict = merged(verdicts, leftOut) ?? judgePasted(outer, options) ?? judge([outer], outer, options)
+    const verdict = judgeAttached(outer, options) ?? judgePasted(outer, options) ?? judge([outer], outer, options)
     return { verdict: outer.parts().length < mimeLimits.parts ? verdict : withoutParts(verdict), subject }
   } catch (error) {
     return { verdict: failed(String(error instanceof Error ? error.message : error)), subject }
@@ -88,6 +85,21 @@ function withLineFeeds(bytes: Buffer): Buffer {
   const end = Math.min(bytes.length, convertedMax)
   for (let at = 0; at < end; at++) if (converted[at] === cr) converted[at] = lf
   return converted
+}
+
+/** The verdict on all bounces that are attached, up to as many recipients as one verdict has; null: there is none. */
+function judgeAttached(outer: Sources, options: ClassifyOptions): Verdict | null {
+  const { bounces, leftOut } = attachedBounces(outer)
+  const verdicts: Verdict[] = []
+  let recipients = 0
+  for (const [index, attached] of bounces.entries()) {
+    if (recipients >= recipientsMax) return merged(verdicts, leftOut + bounces.length - index)
+    const verdict = judge([outer, attached], attached, { ...options, share: bounces.length })
+    if (verdict.kind !== 'bounce') continue
+    verdicts.push(verdict)
+    recipients += verdict.recipients.length
+  }
+  return merged(verdicts, leftOut)
 }
 
 /** @param addressed the messages whose recipients are ours */

@@ -99,6 +99,10 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     ),
   'an absence until, until, until': () =>
     Buffer.from(`From: a@x.example\r\nAuto-Submitted: auto-replied\r\n\r\n${'đến '.repeat(60_000)}`),
+  'a dialogue with a thousand recipients': () =>
+    Buffer.from(`${header}\r\n${times(1_000, (n) => `>>> RCPT TO:<u${n}@x.example>\r\n<<< 550 no ${n}\r\n`)}`),
+  'hundreds of bounces that a person attaches, each of dozens': () =>
+    attachedTo((n) => times(40, (m) => `<u${m}@n${n}.example>: said no ${m}\r\n\r\n`)),
   'a report of nothing': () =>
     multipart(`--b\r\nContent-Type: message/delivery-status\r\n\r\n${'x\r\n'.repeat(12_000_000)}`),
   'a report of a thousand recipients, each with a page of reply': () =>

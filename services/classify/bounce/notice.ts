@@ -10,7 +10,15 @@ import { addressesIn, bareAddress, local, placesOf } from './address.ts'
 import { recipientsMax } from './dsn.ts'
 import { lineMax, namesSeveral, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
-import { type Found, failureWords, saysWhy, sectionsOf, threeWords, withoutBystanders } from './sections.ts'
+import {
+  type Found,
+  failureWords,
+  saysWhy,
+  sectionsOf,
+  threeWords,
+  withoutBystanders,
+  withoutDelivered,
+} from './sections.ts'
 import { isOfContact, isOfRecipient, ofOther } from './standing.ts'
 
 export type NoticeRecipient = {
@@ -189,6 +197,7 @@ export type Notice = {
 const fromInFront = new RegExp(`(?<![\\p{L}\\p{N}])(?:${anyWord('from')})\\s{0,3}[<("']{0,3}${local}$`, 'iu')
 const toBehind = new RegExp(`[>)"']{0,3}\\s{1,3}(?:${anyWord('to')})[\\s<("']`, 'iuy')
 const fromBehind = new RegExp(`[>)"']{0,2}\\s?(?:${anyWord('fromBehind')})`, 'iuy')
+const sentenceEnd = /(?<=[.!?;])\s+|(?<=[。！？；])/
 /** Characters up to the @, and addresses on a line: a sentence has few. */
 const [frontMax, sentenceMax] = [100, 10]
 
@@ -295,7 +304,9 @@ export function readNotice(
         if (isSummary || isOfOthers(text)) continue
         // Whose mail was refused is no recipient.
         const rest = text.replace(/\b(?:from|sender)(?:\s*:)?\s*[<"']{0,4}[^\s<>"'@:]{1,64}@\S{1,255}/gi, ' ')
-        if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(rest) || failureWords.test(rest)) add(findAddress(rest), index)
+        for (const sentence of namesSeveral(rest) ? rest.split(sentenceEnd) : [rest])
+          if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(sentence) || failureWords.test(sentence))
+            add(findAddress(sentence), index)
       }
     },
     (those) => {
@@ -322,7 +333,7 @@ export function readNotice(
       if (found.length > 0) break
       form(those)
     }
-  const sections = sectionsOf(lines, withoutBystanders(lines, found, isSentTo))
+  const sections = sectionsOf(lines, withoutDelivered(lines, withoutBystanders(lines, found, isSentTo)))
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: Pick<NoticeRecipient, 'diagnostic' | 'words'> | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())

@@ -1,9 +1,20 @@
 /** Which of a notice's words are about which of the recipients that it names. */
-import { wordsOf } from '../words.ts'
+import { anyWord, wordsOf } from '../words.ts'
 import { bareAddress, placesOf } from './address.ts'
 import { lineMax } from './list.ts'
-import { replyLine } from './reply.ts'
+import { blankLine, replyLine } from './reply.ts'
 
+const rcptLine = /^[\s>]*(?:\S{1,3}\s*)?rcpt to:/i
+/** With the first digit of its code. */
+const answerLine = /^\s*(?:<<<|<--|S:)?\s*([2-5])\d\d[ -]/
+/** What is told of one behind the address: "| delivered", ": 250 2.1.5 Ok". */
+const saysDelivered = new RegExp(
+  `^[\\s>)\\]"'|:;,=–→-]*(?:2\\d\\d[ -]|(?:[^\\s@]{1,20}\\s{1,5}){0,4}(?:${anyWord('delivered')}))`,
+  'i',
+)
+/** What heads a list of those whom the message reached. */
+const headsDelivered = new RegExp(`^.{0,100}(?:${anyWord('delivered')}).{0,50}[:：]\\s*$`, 'i')
+const negation = wordsOf('negation')
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
 /** What is wrong with a mailbox, in a sentence that names it. */
@@ -44,38 +55,108 @@ export function withoutBystanders(
 export const threeWords = /\S\s+\S+\s+\S/
 export const saysWhy = (text: string): boolean => replyLine.test(text) || failureWords.test(text)
 
+/**
+ * Without those whom the message reached, where others are named whom it did not: the remote side accepted them in a dialogue that ends with
+ * the recipients, or what is told of them says so.
+ */
+export function withoutDelivered(lines: readonly string[], found: readonly Found[]): readonly Found[] {
+  if (found.length < 2) return found
+  const isOfDialogue = found.map(({ line }) => rcptLine.test(lines[line] ?? ''))
+  const isRefusedLater =
+    isOfDialogue.includes(true) &&
+    lines.some((line, at) => /[45]/.test(answerLine.exec(line)?.[1] ?? '') && !rcptLine.test(lines[at - 1] ?? ''))
+  const isReached = found.map((each, index) =>
+    isOfDialogue[index] === true
+      ? answerLine.exec(lines[each.line + 1] ?? '')?.[1] === '2' && !isRefusedLater
+      : isDelivered(lines, each, found[index + 1]),
+  )
+  if (!isReached.includes(true) || !isReached.includes(false)) return found
+  return found.filter((_, index) => isReached[index] !== true)
+}
+
+/** Lines, and characters: that somebody was reached is said at once. */
+const [deliveredLinesMax, deliveredMax] = [2, 200]
+/** Lines of a list below a heading. */
+const listMax = 50
+
+function isDelivered(lines: readonly string[], { address, line, at }: Found, next: Found | undefined): boolean {
+  const isLast = next?.line === line
+  const behind = (lines[line] ?? '').slice(at + address.length, isLast ? next.at : undefined)
+  const end = Math.min(next?.line ?? lines.length, line + 1 + deliveredLinesMax)
+  const [told = ''] = [behind, ...lines.slice(line + 1, end)].join('\n').slice(0, deliveredMax).split(blankLine)
+  if (saysWhy(told)) return false
+  if (isSaid(saysDelivered, told)) return true
+  let above = line - 1
+  while (line - above < listMax && (lines[above]?.trim() === '' || lines[above]?.includes('@'))) above--
+  const heading = lines[above]?.slice(0, deliveredMax) ?? ''
+  return isSaid(headsDelivered, heading) && !saysWhy(heading)
+}
+
+const isSaid = (words: RegExp, text: string): boolean => {
+  const said = words.exec(text)?.[0]
+  return said !== undefined && !negation.test(said)
+}
+
 /** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
 export function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
   const fronts = wordsInFront(lines, found)
   const mentions = found.length > 1 ? mentionsOf(lines, found) : []
-  return found.map(({ address, line, at }, index) => {
+  const sections = found.map(({ address, line, at }, index): Section => {
     const [before, next] = [found[index - 1], found[index + 1]]
     const isShared = before?.line === line || next?.line === line
     const front = fronts?.[index]
     if (front !== undefined) return { address, isShared, text: front }
     const ends = [next?.line, mentions[index]?.[0]?.endLine].filter((end) => end !== undefined)
-    const text = behind(lines, { line, at, isShared, next, end: Math.max(Math.min(lines.length, ...ends), line + 1) })
-    if (mentions.length === 0 || replyLine.test(text)) return { address, isShared, text }
-    // Many list all of them first, and tell behind what became of each.
-    const told = mentions[index]?.map((mention) => textOf(lines, mention)).find((each) => replyLine.test(each))
-    return told === undefined ? { address, isShared, text } : { address, isShared: false, text: told }
+    const end = Math.max(Math.min(lines.length, ...ends), line + 1)
+    return { address, isShared, text: behind(lines, { line, at, isShared, before, next, end }) }
   })
+  if (fronts !== null || mentions.length === 0) return sections
+  // Many list all of them first, and tell behind what became of each.
+  const isList = saysTheSame(sections)
+  return sections.map((section, index) => {
+    if (replyLine.test(section.text)) return section
+    const texts = mentions[index]?.map((mention) => ({ mention, text: textOf(lines, mention) })) ?? []
+    const isListed = (mention: Mention): boolean =>
+      mention.line === found[index]?.line && mention.at <= found[index].at + section.address.length
+    const told =
+      texts.find(({ text }) => replyLine.test(text)) ??
+      (isList ? texts.find(({ mention, text }) => !isListed(mention) && saysWhy(text)) : undefined)
+    return told === undefined ? section : { ...section, isShared: false, text: told.text }
+  })
+}
+
+/** Whether a list says the same of all, or nothing: behind the last of them the notice goes on. */
+function saysTheSame(sections: readonly Section[]): boolean {
+  const [first = '', ...others] = sections.map(({ address, text }) =>
+    text
+      .replaceAll(address, '')
+      .replace(/[^\p{L}\p{N}]+/gu, ' ')
+      .trim(),
+  )
+  const last = others.pop() ?? ''
+  return others.every((other) => other === first) && last.startsWith(first)
 }
 
 type Place = Omit<Found, 'address'> & {
   readonly isShared: boolean
+  readonly before: Found | undefined
   readonly next: Found | undefined
   /** Line behind the last. */
   readonly end: number
 }
 
 /** What stands behind a recipient. */
-function behind(lines: readonly string[], { line, at, isShared, next, end }: Place): string {
+function behind(lines: readonly string[], { line, at, isShared, before, next, end }: Place): string {
   if (next?.line === line) return (lines[line] ?? '').slice(at, Math.max(at, next.at))
   if (isShared) return [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n')
   // In a transcript the recipient stands behind the dialogue that failed.
   let start = line
-  while (transcriptLine.test(lines[start - 1] ?? '')) start--
+  while (
+    !rcptLine.test(lines[line] ?? '') &&
+    start - 1 > (before?.line ?? -1) &&
+    transcriptLine.test(lines[start - 1] ?? '')
+  )
+    start--
   return lines.slice(start, end).join('\n')
 }
 
@@ -94,14 +175,23 @@ function mentionsOf(lines: readonly string[], found: readonly Found[]): readonly
   for (let line = 0; line < lines.length && places.length < placesMax; line++) {
     const text = lines[line] ?? ''
     if (!text.includes('@')) continue
-    for (const { address, start: at } of placesOf(text)) {
+    let isFirst = true
+    for (const { address, start } of placesOf(text)) {
       const of = known.get(bareAddress(address).toLowerCase())
-      if (of !== undefined && places.at(-1)?.of !== of) places.push({ of, line, at })
+      if (of === undefined) continue
+      // A reply in front of whom it names is his: "550 no such user: <ann@x.example>".
+      const at = isFirst && saysWhy(text.slice(0, start)) ? 0 : start
+      isFirst = false
+      const last = places.at(-1)
+      const isListed = last !== undefined && found[of]?.line === last.line && last.line < line
+      // Who is told of first again, though nobody else is between, is listed in the one place and told of in the other.
+      if (last?.of !== of || isListed) places.push({ of, line, at })
     }
   }
   const mentions = found.map((): Mention[] => [])
   for (const [index, { of, line, at }] of places.entries()) {
-    const { line: endLine, at: endAt } = places[index + 1] ?? { line: lines.length, at: 0 }
+    const next = places[index + 1]?.of === of ? places[index + 2] : places[index + 1]
+    const { line: endLine, at: endAt } = next ?? { line: lines.length, at: 0 }
     const ofOne = mentions[of]
     if (ofOne !== undefined && ofOne.length < mentionsMax) ofOne.push({ line, at, endLine, endAt })
   }
