@@ -203,8 +203,14 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
       }
     }
   }
+  const isOwn = ({ told }: Draft): boolean => told.section !== '' && told.section !== notice.text
+  // Where a notice says of some that they are late, the others are not.
+  const areLateBySelf = once(
+    () => drafts.length > 1 && drafts.some((draft) => isOwn(draft) && delayPattern.test(draft.told.section)),
+  )
   const said = {
-    delayed,
+    delayed: (draft: Draft): boolean =>
+      isOwn(draft) && areLateBySelf() ? delayPattern.test(draft.told.section) : delayed(),
     command: once(() => commandOf(notice.text)),
     notice: notice.text,
     subject: sources.subject(),
@@ -266,7 +272,7 @@ function isOutvoted(failed: readonly string[], named: readonly NoticeRecipient[]
   )
 }
 
-const nothing = { diagnostic: '', words: '', section: '' }
+const nothing: Omit<NoticeRecipient, 'address'> = { diagnostic: '', words: '', section: '' }
 
 type Draft = {
   readonly address: string
@@ -283,7 +289,7 @@ type Draft = {
 
 /** What the bounce says of all of them, and how much of what it says of each is looked at for a reason, in characters. */
 type Said = {
-  readonly delayed: () => boolean
+  readonly delayed: (draft: Draft) => boolean
   /** That the notice speaks of. */
   readonly command: () => Command
   readonly notice: string
@@ -341,7 +347,7 @@ function judge(
   const said = fromCode.status || (vague ? fromWords.status : '')
   const agrees = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague || said[0] === reply[0])
   const status = agrees ? said : draft.status
-  const action = draft.action || (delayed() ? 'delayed' : 'failed')
+  const action = draft.action || (delayed(draft) ? 'delayed' : 'failed')
   const diagnostic = [draft.diagnostic, draft.diagnostic === told.diagnostic ? '' : told.diagnostic]
     .filter((text) => text !== '')
     .join(' ')
@@ -354,7 +360,7 @@ function judge(
       (told.section === notice ? command() : commandOf(told.section)),
     host: draft.remoteMta || host,
     category: draft.category,
-    texts: [draft.diagnostic, told.words, notice].map((text) => {
+    texts: [draft.diagnostic, told.words, told.general ?? notice].map((text) => {
       const own = text.slice(0, textMax)
       return draft.remoteMta === '' ? own : own.replace(generatingServer, '')
     }),

@@ -19,6 +19,12 @@ const listed = (() => {
 })()
 /** Of a line that a list of recipients breaks, and of the next. */
 const brokenList = new RegExp(`@[\\w.-]{1,255}[>)\\]"']{0,3}\\s*(?:${comma})$`, 'u')
+/** Whether a line ends in the middle of a list of recipients: what is said of its last one stands behind the list. */
+export const endsInList = (line: string): boolean => line.includes('@') && listEnd.test(line.trimEnd())
+const listEnd = new RegExp(
+  `@[\\w.-]{1,255}[>)\\]"']{0,3}(?:\\s*[,;、，；&](?:\\s+(?:${anyWord('and')}))?|\\s+(?:${anyWord('and')}))$`,
+  'iu',
+)
 const listGoesOn = /^\s*[<("']{0,3}[^\s<>@"',;:()]{1,64}@[\w.-]/
 
 /** The recipients that a line lists behind the one that ends at `end`, and where the last of them ends. */

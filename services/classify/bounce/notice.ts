@@ -8,7 +8,7 @@ import { findAddress } from '#lib/mail/smtp-address.ts'
 import { anyWord, wordsOf } from '../words.ts'
 import { addressesIn, bareAddress, local, placesOf } from './address.ts'
 import { recipientsMax } from './dsn.ts'
-import { lineMax, namesSeveral, peersOf, unbroken, withoutPeers } from './list.ts'
+import { endsInList, lineMax, namesSeveral, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
 import {
   type Found,
@@ -28,6 +28,8 @@ export type NoticeRecipient = {
   readonly words: string
   /** All that stands between it and the next. */
   readonly section: string
+  /** What is said of all of several, where there are words of their own; absent: all of the notice is. */
+  readonly general?: string
 }
 
 /** Where the notice ends and the returned message starts: in English, and in other languages. */
@@ -105,7 +107,7 @@ const expandedLine =
   /^[\s>*-]*(?:(?:expanded|generated|forwarded|redirected) from\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
 /** What stands in front of names without a domain: those of the system that reports. */
-const introduction =
+const listsNames =
   /(?:following|these|this|intended) (?:recipient|address(?:ee)?|user|mailbox|account|name)(?:s|es|\(s\)|\(es\))?\b|not (?:be )?delivered to(?: the following)?\s*:|problems? with (?:the )?(?:following|recipient)/i
 const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 
@@ -293,7 +295,7 @@ export function readNotice(
     },
     () => {
       if (domain === '') return
-      const introduced = lines.findIndex((line) => introduction.test(line))
+      const introduced = lines.findIndex((line) => listsNames.test(line))
       for (let at = introduced + 1; introduced >= 0 && at < introduced + 20; at++) {
         const name = nameAlone.exec(lines[at] ?? '')?.[1]
         if (name !== undefined) add(`${name}@${domain}`, at)
@@ -333,7 +335,9 @@ export function readNotice(
       if (found.length > 0) break
       form(those)
     }
-  const sections = sectionsOf(lines, withoutDelivered(lines, withoutBystanders(lines, found, isSentTo)))
+  const recipients = withoutDelivered(lines, withoutBystanders(lines, found, isSentTo))
+  const sections = sectionsOf(lines, recipients)
+  const introduction = lines.slice(0, recipients[0]?.line).join('\n')
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: Pick<NoticeRecipient, 'diagnostic' | 'words'> | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
@@ -342,17 +346,21 @@ export function readNotice(
   // Of the last one so many paragraphs as of the others: what is added below is about none of them.
   const earlier = sections.slice(0, -1).map(({ text }) => text.trimEnd().split(blankLine).length)
   const longest = earlier.reduce((most, each) => Math.max(most, each), 1)
-  return sections.map(({ address, isShared, text: all }, index) => {
+  return sections.map(({ address, isShared, text: all, heading }, index) => {
     // Where its own words say nothing, all of the notice speaks for it: several recipients may share one reason.
-    const own = owns[index] ?? ''
-    const isOfAll = quotedElsewhere && (found.length === 1 || !failureWords.test(own))
-    const isLong = index === earlier.length && !replyLine.test(own)
-    const text = isLong ? all.split(blankLine).slice(0, longest).join('\n\n') : all
+    const words = owns[index] ?? ''
+    const isOfAll = quotedElsewhere && (recipients.length === 1 || !failureWords.test(words))
+    const isLong = index === earlier.length && !replyLine.test(words)
+    const own = isLong ? all.split(blankLine).slice(0, longest).join('\n\n') : all
+    const text = heading === '' ? own : `${own}\n\n${heading}`
     const told = text.replace(address, '').trim()
-    const hasWords = !isOfAll && ((!isShared && threeWords.test(told)) || saysWhy(told))
+    const [line = 0, next] = [recipients[index]?.line, recipients[index + 1]?.line]
+    const isListed = next === line + 1 && endsInList(lines[line] ?? '')
+    const hasWords = !isOfAll && !isListed && ((!isShared && threeWords.test(told)) || saysWhy(told))
     if (hasWords) {
       const diagnostic = pickDiagnostic(text)
-      return { address, diagnostic, words: diagnostic, section: text }
+      const general = sections.length > 1 ? { general: introduction } : {}
+      return { address, diagnostic, words: diagnostic, section: text, ...general }
     }
     ofNotice ??= ofAll(notice)(address)
     return { address, ...ofNotice, section: notice }

@@ -4,9 +4,9 @@ import { bareAddress, placesOf } from './address.ts'
 import { lineMax } from './list.ts'
 import { blankLine, replyLine } from './reply.ts'
 
-const rcptLine = /^[\s>]*(?:\S{1,3}\s*)?rcpt to:/i
+const rcptLine = /^[\s>]*(?:\w{3} [\d-]{10} [\d:]{8}:\s*)?(?:\S{1,3}\s*)?rcpt to:/i
 /** With the first digit of its code. */
-const answerLine = /^\s*(?:<<<|<--|S:)?\s*([2-5])\d\d[ -]/
+const answerLine = /^\s*(?:\w{3} [\d-]{10} [\d:]{8}:\s*)?(?:<<<|<--|S:)?\s*([2-5])\d\d[ -]/
 /** What is told of one behind the address: "| delivered", ": 250 2.1.5 Ok". */
 const saysDelivered = new RegExp(
   `^[\\s>)\\]"'|:;,=–→-]*(?:2\\d\\d[ -]|(?:[^\\s@]{1,20}\\s{1,5}){0,4}(?:${anyWord('delivered')}))`,
@@ -22,8 +22,13 @@ export const failureWords = wordsOf('failure')
 
 /** A recipient, its line, and where it stands in that. */
 export type Found = { readonly address: string; readonly line: number; readonly at: number }
-/** What the notice says of one; `isShared`: its line names others, too. */
-export type Section = { readonly address: string; readonly isShared: boolean; readonly text: string }
+/** What the notice says of one, and of all of its list above that; `isShared`: its line names others, too. */
+export type Section = {
+  readonly address: string
+  readonly isShared: boolean
+  readonly text: string
+  readonly heading: string
+}
 
 /**
  * Without those whom the message was not sent to, where others are named whom it was: who signs a notice stands apart, is named once,
@@ -100,15 +105,19 @@ const isSaid = (words: RegExp, text: string): boolean => {
 /** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
 export function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
   const fronts = wordsInFront(lines, found)
+  const headings = fronts === null ? headingsOf(lines, found) : []
   const mentions = found.length > 1 ? mentionsOf(lines, found) : []
   const sections = found.map(({ address, line, at }, index): Section => {
     const [before, next] = [found[index - 1], found[index + 1]]
     const isShared = before?.line === line || next?.line === line
     const front = fronts?.[index]
-    if (front !== undefined) return { address, isShared, text: front }
-    const ends = [next?.line, mentions[index]?.[0]?.endLine].filter((end) => end !== undefined)
+    if (front !== undefined) return { address, isShared, text: front, heading: '' }
+    const ends = [next?.line, headings[index + 1]?.start, mentions[index]?.[0]?.endLine].filter(
+      (end) => end !== undefined,
+    )
     const end = Math.max(Math.min(lines.length, ...ends), line + 1)
-    return { address, isShared, text: behind(lines, { line, at, isShared, before, next, end }) }
+    const heading = headings[index]?.text ?? ''
+    return { address, isShared, text: behind(lines, { line, at, isShared, before, next, end }), heading }
   })
   if (fronts !== null || mentions.length === 0) return sections
   // Many list all of them first, and tell behind what became of each.
@@ -118,9 +127,10 @@ export function sectionsOf(lines: readonly string[], found: readonly Found[]): S
     const texts = mentions[index]?.map((mention) => ({ mention, text: textOf(lines, mention) })) ?? []
     const isListed = (mention: Mention): boolean =>
       mention.line === found[index]?.line && mention.at <= found[index].at + section.address.length
+    const isBare = !threeWords.test(section.text.replace(section.address, '')) && !saysWhy(section.text)
     const told =
       texts.find(({ text }) => replyLine.test(text)) ??
-      (isList ? texts.find(({ mention, text }) => !isListed(mention) && saysWhy(text)) : undefined)
+      (isList || isBare ? texts.find(({ mention, text }) => !isListed(mention) && saysWhy(text)) : undefined)
     return told === undefined ? section : { ...section, isShared: false, text: told.text }
   })
 }
@@ -135,6 +145,35 @@ function saysTheSame(sections: readonly Section[]): boolean {
   )
   const last = others.pop() ?? ''
   return others.every((other) => other === first) && last.startsWith(first)
+}
+
+/** Ends with a colon, or stands between rules. */
+const headingLine = /^(?!.*@).{0,200}[\p{L})][^\p{L}]{0,3}(?:[:：]\s*|-{2,}\s*)$/u
+type Heading = { readonly text: string; readonly start: number }
+
+/** What stands above the list in which each is, where there are several lists with something above them. */
+function headingsOf(lines: readonly string[], found: readonly Found[]): readonly (Heading | undefined)[] {
+  let current: Heading | undefined
+  const starts = new Set<number>()
+  const headings = found.map(({ line }, index) => {
+    const before = found[index - 1]?.line ?? -1
+    let end = line
+    while (end - 1 > before && lines[end - 1]?.trim() === '') end--
+    if (end - 1 <= before || !headingLine.test(lines[end - 1] ?? '')) return current
+    let start = end - 1
+    const isRuled = lines[start]?.trimEnd().endsWith('--') === true
+    while (
+      !isRuled &&
+      start - 1 > before &&
+      lines[start - 1]?.trim() !== '' &&
+      lines[start - 1]?.includes('@') === false
+    )
+      start--
+    starts.add(start)
+    current = { text: lines.slice(start, end).join(' ').trim(), start }
+    return current
+  })
+  return starts.size > 1 ? headings : []
 }
 
 type Place = Omit<Found, 'address'> & {
