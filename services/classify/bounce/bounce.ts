@@ -150,6 +150,17 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   // Whoever wrote to himself is named all the same.
   if (fromNotice.length === 0 && fromDsn.length === 0)
     fromNotice = readNotice(parsed, { ...reading, isStranger: isOffice, domain: '' })
+  const failed = failedRecipients(sources)
+  // Whom the report or the header names the words may tell of in any form.
+  const reported = fromDsn.length > 0 ? fromDsn.map(({ address }) => address) : failed
+  if (reported.length > 1) {
+    const isReported = oneOf(reported)
+    const isTold = oneOf(fromNotice.map(({ address }) => address))
+    if (!reported.every(isTold)) {
+      const told = readNotice(parsed, { ...reading, isStranger: (address) => !isReported(address), isLast: true })
+      if (told.length > reported.filter(isTold).length) fromNotice = told
+    }
+  }
   const delayed = once(() => looksDelayed(sources, notice.text))
 
   const speaksOf = once(() => ofAll(notice.text))
@@ -168,12 +179,6 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   }
   const dsnNamed = drafts.filter((draft) => draft.address.includes('@'))
   if (dsnNamed.length === 0) {
-    const failed = sources
-      .header('x-failed-recipients')
-      .split(',')
-      .map((address) => findAddress(address))
-      .filter((address) => address !== '')
-      .slice(0, recipientsMax)
     const first = drafts[0]
     drafts.length = 0
     const byHeader = failed.length > 0 && !isOutvoted(failed, fromNotice, sources)
@@ -231,6 +236,20 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   })
   const original = originalOf(sources, dsn)
   return { recipients, evidence, reporter, original, variant: variantOf(recipients, delayed) }
+}
+
+const failedRecipients = (sources: Sources): string[] =>
+  sources
+    .header('x-failed-recipients')
+    .split(',')
+    .map((address) => findAddress(address))
+    .filter((address) => address !== '')
+    .slice(0, recipientsMax)
+
+/** Whether an address is one of those. */
+function oneOf(those: readonly string[]): (address: string) => boolean {
+  const addresses = new Set(those.map((address) => address.toLowerCase()))
+  return (address) => addresses.has(address.toLowerCase())
 }
 
 /** What is asked for each of many recipients, and the same for all. */

@@ -461,4 +461,31 @@ describe('several recipients, each with what was answered', () => {
       })
     }
   }
+
+  // What names them tells no reason: each has that of the words.
+  const reported = (message: string, recipients: readonly Recipient[]): readonly string[] => {
+    const at = message.indexOf('\n\n')
+    const header = message.slice(0, at)
+    const type = /\nContent-Type:.*/.exec(header)?.[0] ?? '\nContent-Type: text/plain'
+    const rest = header.replace(type, '')
+    const fields = recipients.map(([address]) => `Final-Recipient: rfc822; ${address}\nAction: failed\nStatus: 5.0.0\n`)
+    return [
+      `${rest}\nX-Failed-Recipients: ${recipients.map(([address]) => address).join(', ')}${type}${message.slice(at)}`,
+      `${rest}\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b${type}${message.slice(at)}\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; st.example\n\n${fields.join('\n')}\n--b--\n`,
+    ]
+  }
+  for (const [form, write] of Object.entries(forms).filter(([name]) => name !== 'one delivered')) {
+    it(`with a report, or in X-Failed-Recipients: ${form}`, () => {
+      for (const order of orders.filter(({ length }) => length > 1)) {
+        const recipients = order.map((index): Recipient => [people[index], ...coded[index]])
+        for (const message of reported(write(recipients), recipients)) {
+          const verdict = classify(Buffer.from(message.replaceAll('\n', '\r\n')))
+          assert.deepEqual(
+            verdict.recipients.map(({ address, reason }) => `${address} ${reason}`).toSorted(),
+            recipients.map(([address, , reason]) => `${address} ${reason}`).toSorted(),
+          )
+        }
+      }
+    })
+  }
 })
