@@ -4,12 +4,17 @@
 export const replyLine = /(?:^|[\s:>(#;,'"])([45]\d\d)[ -]{1,3}(?=[\p{L}#<\d(*:["'])/u
 export const blankLine = /\n[^\S\n]*\n/
 
+/** A permanent reply, as transcripts and lists of attempts quote it. */
+const permanentReply =
+  /(?:\bsaid: |<<< |<-- |\.[a-z]{2,24}(?:\[[\da-f.:]{2,45}\])?:? )(?!503|5\d\d[ -]5\.5\.1\b)(?=5\d\d[ -])|[\s:>("'](?!5\d\d[ -]{1,3}5\.5\.1\b)(?=5\d\d[ -]{1,3}5\.\d{1,3}\.\d{1,3}\b)/i
+
 /** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
 export function pickDiagnostic(text: string): string {
   const lines = text.split('\n').map((line) => line.trim())
   // Of a transcript, what the remote side said.
   const heard = text.includes('<<<') ? lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line)) : -1
-  const at = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
+  const first = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
+  const at = first >= 0 ? endOfAttempts(lines, first) : -1
   if (at < 0)
     return lines
       .join('\n')
@@ -22,12 +27,26 @@ export function pickDiagnostic(text: string): string {
     picked.push(line)
   }
   // What led up to the reply tells in which command it was heard.
-  const before = at > 0 ? (lines[at - 1] ?? '') : ''
+  const above = at > 0 ? (lines[at - 1] ?? '') : ''
+  const before = at > first && replyLine.test(` ${above}`) ? '' : above
   return [before, ...picked]
     .filter((line) => line !== '')
     .join(' ')
     .slice(0, 1_000)
 }
+
+/** Of several attempts that one permanent reply ended, its line, which begins with it where others stand in front; else the first. */
+function endOfAttempts(lines: string[], first: number): number {
+  if (replyLine.exec(` ${lines[first]}`)?.[1]?.startsWith('4') !== true) return first
+  const end = lines.findIndex((line, index) => index >= first && permanentReply.test(` ${line}`))
+  if (end < 0 || quotesAnother.test(lines.slice(first, end + 1).join(' '))) return first
+  const line = lines[end] ?? ''
+  const at = permanentReply.exec(` ${line}`)?.index ?? 0
+  if (end === first) lines[end] = line.slice(at).trimStart()
+  return end
+}
+/** A reply may have what a third host answered in it. */
+const quotesAnother = /\bverif|\bunverified/i
 
 /** The reply code and enhanced status in a diagnostic; empty: none. */
 const behindReply = /(?:^|[\s:;>(#,"'[])[45][0-5]\d[\s-]{1,3}#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\.\d)(?=\D|$)/
