@@ -62,6 +62,26 @@ const forms: Readonly<Record<string, readonly [string, Readonly<Record<string, s
     report('', `Content-Type: text/rfc822-headers\nContent-Transfer-Encoding: quoted-printable\n\n${fields}`),
     whole,
   ],
+  'the first piece of a message': [
+    report('', `Content-Type: message/partial; id=1; number=1; total=2\n\n${fields}\n\nHel`),
+    whole,
+  ],
+  'a part that is the message': [parts(`${fields}\nContent-Type: text/plain\n\nHello`), whole],
+  'a header whose folded lines lost their spaces': [
+    report(
+      '',
+      `Content-Type: message/rfc822\n\n${fields.replace(' by mx', '\nby mx').replace('; Mon', ';\nMon')}\n\nHello`,
+    ),
+    whole,
+  ],
+  'a part whose boundary is another': [
+    report('\n', `Content-Type: x/y\n\n`).replace(
+      /--b\nContent-Type: x\/y\n\n/,
+      `--c\nContent-Type: text/rfc822-headers\n\n${fields}\n`,
+    ),
+    whole,
+  ],
+  'text without spaces behind colons': [text(`${said}\n\n${fields.replaceAll(/^([\w-]+): /gm, '$1:')}\n`), whole],
   'a summary': [
     text(
       'This report relates to a message you sent with the following header fields:\n\n  Message-id: <m1@sender.example>\n  To: ann@x.example\n  Subject: May news\n\nRecipient address: ann@x.example\nReason: user unknown\n',

@@ -120,19 +120,48 @@ export class Sources {
   /** The message that was returned, whole or its header only; null: none. Its offsets are those of `returnedBytes()`. */
   returned(): Part | null {
     if (this.#returned === undefined) {
-      const parts = this.parts()
-      this.#returned = parts.find((part) => isMessage(part) && part.children.length > 0)?.children[0] ?? null
-      if (this.#returned === null) {
-        const other = parts.find(isHeaders) ?? parts.find((part) => isMessage(part) || this.#isMessageFile(part))
-        // In a notice in words the message follows as text.
-        const given = other === undefined ? returnedFields(this.notice().returned) : this.#decoded(other)
-        if (given.length > 0) {
-          this.#returnedBytes = given
-          this.#returned = parseMime(given)
-        }
+      this.#returned = this.#returnedPart()
+      const given = this.#returned === null ? this.#returnedElsewhere() : this.#mended(this.#returned)
+      if (given.length > 0) {
+        this.#returnedBytes = given
+        this.#returned = parseMime(given)
       }
     }
     return this.#returned
+  }
+
+  #returnedPart(): Part | null {
+    const parts = this.parts()
+    const whole = parts.find((part) => isMessage(part) && part.children.length > 0)?.children[0]
+    // Some make a part of its header and its text.
+    return whole ?? parts.find((part) => part !== this.root && hasAll(part, ['message-id', 'from'])) ?? null
+  }
+
+  /** The message where it is no part that was parsed: encoded, a file, text of a notice, or behind a boundary that is none. */
+  #returnedElsewhere(): Buffer {
+    const parts = this.parts()
+    const other = parts.find(isHeaders) ?? parts.find((part) => isMessage(part) || this.#isMessageFile(part))
+    if (other !== undefined) return this.#decoded(other)
+    return returnedFields(this.notice().returned || this.#behindBoundary())
+  }
+
+  /** The header of a message that some system broke, without what is no field; empty: it is not broken. */
+  #mended(returned: Part): Buffer {
+    if (ownFields.some((name) => findField(returned, name) !== undefined)) return Buffer.alloc(0)
+    return returnedFields(`\n${this.#textFrom(returned.start, returned.end)}`)
+  }
+
+  #textFrom(start: number, end: number): string {
+    return withLineFeeds(this.bytes.toString('latin1', start, Math.min(end, start + strayBytesMax)))
+  }
+
+  /** What stands behind the header of a part of a returned message whose boundary is not that of the others. */
+  #behindBoundary(): string {
+    const report = this.parts().find(({ type }) => type === 'message/delivery-status')
+    if (report === undefined) return ''
+    const text = this.#textFrom(report.bodyStart, report.end)
+    const type = strayType.exec(text)
+    return type === null ? '' : text.slice(type.index + type[0].length)
   }
 
   /** Some attach the message as a file, or encode it though it must not be (RFC 2046 section 5.2.1). */
@@ -212,13 +241,21 @@ function charsetOf(bytes: Buffer, root: Part, parts: readonly Part[]): string {
   return guessCharset(decodeBody(bytes, first, textBytesMax))
 }
 
+/** Of a header that some system broke, and of a report that a boundary does not end. */
+const strayBytesMax = 64 * 1024
+const strayType = /^content-type:[ \t]*(?:message\/rfc822|text\/rfc822-headers)\b[^\n]*\n(?=[\s\S])/im
+const ownFields = ['from', 'to', 'subject', 'message-id']
+const hasAll = (part: Part, names: readonly string[]): boolean =>
+  names.every((name) => findField(part, name) !== undefined)
+
+/** Of a message in pieces (RFC 2046 section 5.2.2) the first has the header. */
 const isHeaders = ({ type }: Part): boolean =>
-  /^(?:(?:text|message)\/rfc822-headers?|message\/global-headers)$/.test(type)
+  /^(?:(?:text|message)\/rfc822-headers?|message\/global-headers|message\/partial)$/.test(type)
 
 /** The fields in what a notice returns as text, behind a line that says so: quoted, or indented, as it may be. Empty: none. */
 function returnedFields(returned: string): Buffer {
-  const text = returned.replace(/^[^\n]*\n+/, (first) => (/^[A-Za-z-]+:\s/.test(first) ? first : ''))
-  const prefix = /^([ \t>|]*)[A-Za-z][A-Za-z-]*:\s/m.exec(text)?.[1]
+  const text = returned.replace(/^[^\n]*\n+/, (first) => (/^[A-Za-z-]+:(?!\/\/)/.test(first) ? first : ''))
+  const prefix = /^([ \t>|]*)[A-Za-z][A-Za-z-]*:(?!\/\/)/m.exec(text)?.[1]
   if (prefix === undefined) return Buffer.alloc(0)
   const lines =
     prefix === ''
@@ -229,7 +266,7 @@ function returnedFields(returned: string): Buffer {
           .join('\n')
   return Buffer.from(lines.replace(noField, (line) => (/^[ \t]+\S/.test(line) ? line : '')).trimStart())
 }
-const noField = /(?<![^\n])(?![A-Za-z][A-Za-z-]*:\s)[^\n]*\n/g
+const noField = /(?<![^\n])(?![A-Za-z][A-Za-z-]*:(?!\/\/))[^\n]*\n/g
 
 /** @param read from so many bytes */
 function remembered(known: Map<string, string>, name: string, read: (bytesMax: number) => string): string {
