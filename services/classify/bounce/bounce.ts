@@ -150,17 +150,11 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   // Whoever wrote to himself is named all the same.
   if (fromNotice.length === 0 && fromDsn.length === 0)
     fromNotice = readNotice(parsed, { ...reading, isStranger: isOffice, domain: '' })
-  const failed = failedRecipients(sources)
   // Whom the report or the header names the words may tell of in any form.
-  const reported = fromDsn.length > 0 ? fromDsn.map(({ address }) => address) : failed
-  if (reported.length > 1) {
-    const isReported = oneOf(reported)
-    const isTold = oneOf(fromNotice.map(({ address }) => address))
-    if (!reported.every(isTold)) {
-      const told = readNotice(parsed, { ...reading, isStranger: (address) => !isReported(address), isLast: true })
-      if (told.length > reported.filter(isTold).length) fromNotice = told
-    }
-  }
+  const isInReport = fromDsn.some(({ address }) => address.includes('@'))
+  const failed = isInReport ? [] : failedRecipients(sources)
+  const reported = isInReport ? fromDsn.map(({ address }) => address) : failed
+  if (reported.length > 1) fromNotice = readReported(parsed, reading, reported, fromNotice)
   const delayed = once(() => looksDelayed(sources, notice.text))
 
   const speaksOf = once(() => ofAll(notice.text))
@@ -238,13 +232,25 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   return { recipients, evidence, reporter, original, variant: variantOf(recipients, delayed) }
 }
 
-const failedRecipients = (sources: Sources): string[] =>
-  sources
-    .header('x-failed-recipients')
-    .split(',')
-    .map((address) => findAddress(address))
-    .filter((address) => address !== '')
-    .slice(0, recipientsMax)
+/** What the words tell of those whom the report or the header names, where in the usual forms they tell of fewer: `told`. */
+function readReported(
+  notice: Notice,
+  reading: NoticeOptions,
+  reported: readonly string[],
+  told: NoticeRecipient[],
+): NoticeRecipient[] {
+  const isTold = oneOf(told.map(({ address }) => address))
+  if (reported.every(isTold)) return told
+  const isReported = oneOf(reported)
+  const inAnyForm = readNotice(notice, { ...reading, isStranger: (address) => !isReported(address), isLast: true })
+  return inAnyForm.length > reported.filter(isTold).length ? inAnyForm : told
+}
+
+function failedRecipients(sources: Sources): string[] {
+  if (!sources.has('x-failed-recipients')) return []
+  const addresses = sources.header('x-failed-recipients').split(',').map(findAddress)
+  return addresses.filter((address) => address !== '').slice(0, recipientsMax)
+}
 
 /** Whether an address is one of those. */
 function oneOf(those: readonly string[]): (address: string) => boolean {

@@ -337,7 +337,8 @@ export function readNotice(
     }
   const recipients = withoutDelivered(lines, withoutBystanders(lines, found, isSentTo))
   const sections = sectionsOf(lines, recipients)
-  const introduction = lines.slice(0, recipients[0]?.line).join('\n')
+  const isOne = recipients.length === 1
+  const general = isOne ? {} : { general: lines.slice(0, recipients[0]?.line).join('\n') }
   // Of the whole notice it is asked once, however many share it.
   let ofNotice: Pick<NoticeRecipient, 'diagnostic' | 'words'> | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
@@ -349,7 +350,7 @@ export function readNotice(
   return sections.map(({ address, isShared, text: all, heading }, index) => {
     // Where its own words say nothing, all of the notice speaks for it: several recipients may share one reason.
     const words = owns[index] ?? ''
-    const isOfAll = quotedElsewhere && (recipients.length === 1 || !failureWords.test(words))
+    const isOfAll = quotedElsewhere && (isOne || !failureWords.test(words))
     const isLong = index === earlier.length && !replyLine.test(words)
     const own = isLong ? all.split(blankLine).slice(0, longest).join('\n\n') : all
     const text = heading === '' ? own : `${own}\n\n${heading}`
@@ -359,7 +360,6 @@ export function readNotice(
     const hasWords = !isOfAll && !isListed && ((!isShared && threeWords.test(told)) || saysWhy(told))
     if (hasWords) {
       const diagnostic = pickDiagnostic(text)
-      const general = sections.length > 1 ? { general: introduction } : {}
       return { address, diagnostic, words: diagnostic, section: text, ...general }
     }
     ofNotice ??= ofAll(notice)(address)

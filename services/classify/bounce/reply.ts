@@ -37,14 +37,16 @@ export function pickDiagnostic(text: string): string {
 
 /** Of several attempts that one permanent reply ended, its line, which begins with it where others stand in front; else the first. */
 function endOfAttempts(lines: string[], first: number): number {
-  if (replyLine.exec(` ${lines[first]}`)?.[1]?.startsWith('4') !== true) return first
-  const end = lines.findIndex((line, index) => index >= first && permanentReply.test(` ${line}`))
+  if (replyDigit.exec(lines[first] ?? '')?.[1] !== '4') return first
+  const end = lines.findIndex((line, at) => at >= first && line.includes('5') && permanentReply.test(` ${line}`))
   if (end < 0 || quotesAnother.test(lines.slice(first, end + 1).join(' '))) return first
   const line = lines[end] ?? ''
   const at = permanentReply.exec(` ${line}`)?.index ?? 0
   if (end === first) lines[end] = line.slice(at).trimStart()
   return end
 }
+/** Most replies are permanent: this is told fast. */
+const replyDigit = /(?:^|[\s:>(#;,'"])([45])\d\d[ -]/
 /** A reply may have what a third host answered in it. */
 const quotesAnother = /\bverif|\bunverified/i
 

@@ -104,9 +104,14 @@ const isSaid = (words: RegExp, text: string): boolean => {
 
 /** Of each the words from it to the next one, or those in front of it where a notice says there what is wrong. */
 export function sectionsOf(lines: readonly string[], found: readonly Found[]): Section[] {
+  const [one] = found
+  if (one !== undefined && found.length === 1) {
+    const place = { ...one, isShared: false, before: undefined, next: undefined, end: lines.length }
+    return [{ address: one.address, isShared: false, text: behind(lines, place), heading: '' }]
+  }
   const fronts = wordsInFront(lines, found)
   const headings = fronts === null ? headingsOf(lines, found) : []
-  const mentions = found.length > 1 ? mentionsOf(lines, found) : []
+  const mentions = mentionsOf(lines, found)
   const sections = found.map(({ address, line, at }, index): Section => {
     const [before, next] = [found[index - 1], found[index + 1]]
     const isShared = before?.line === line || next?.line === line
@@ -119,7 +124,7 @@ export function sectionsOf(lines: readonly string[], found: readonly Found[]): S
     const heading = headings[index]?.text ?? ''
     return { address, isShared, text: behind(lines, { line, at, isShared, before, next, end }), heading }
   })
-  if (fronts !== null || mentions.length === 0) return sections
+  if (fronts !== null) return sections
   // Many list all of them first, and tell behind what became of each.
   const isList = saysTheSame(sections)
   return sections.map((section, index) => {
@@ -149,6 +154,7 @@ function saysTheSame(sections: readonly Section[]): boolean {
 
 /** Ends with a colon, or stands between rules. */
 const headingLine = /^(?!.*@).{0,200}[\p{L})][^\p{L}]{0,3}(?:[:：]\s*|-{2,}\s*)$/u
+const isHeading = (line: string): boolean => /[:：-]\s*$/.test(line.slice(-3)) && headingLine.test(line)
 type Heading = { readonly text: string; readonly start: number }
 
 /** What stands above the list in which each is, where there are several lists with something above them. */
@@ -159,7 +165,7 @@ function headingsOf(lines: readonly string[], found: readonly Found[]): readonly
     const before = found[index - 1]?.line ?? -1
     let end = line
     while (end - 1 > before && lines[end - 1]?.trim() === '') end--
-    if (end - 1 <= before || !headingLine.test(lines[end - 1] ?? '')) return current
+    if (end - 1 <= before || !isHeading(lines[end - 1] ?? '')) return current
     let start = end - 1
     const isRuled = lines[start]?.trimEnd().endsWith('--') === true
     while (
