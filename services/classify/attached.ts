@@ -1,9 +1,9 @@
 /** The bounces that a person attaches to a message of his own: found, and their verdicts made one. */
 import { isMessage, type Part, walkParts } from '#lib/mail/mime.ts'
 import type { Verdict, VerdictRecipient } from '#schemas/types.ts'
-import { isStatusPart } from './bounce/bounce.ts'
 import { recipientsMax } from './bounce/dsn.ts'
 import { bounceByForm, bounceByWords, isByPerson } from './bounce/signs.ts'
+import { isStatusPart } from './bounce/status-parts.ts'
 import { bounded } from './bounded.ts'
 import { readNotification } from './notification.ts'
 import { evidenceMax, Sources } from './sources.ts'

@@ -2,9 +2,10 @@
  * A bounce that a person pastes into a message of his own, as mail programs forward and quote in their languages: a block of fields with
  * From and Subject in front of it, or a line that says who wrote and marks in front of the lines.
  */
-import { isStatusPart } from './bounce/bounce.ts'
+
 import { subjectLine, toLine } from './bounce/notice.ts'
 import { bounceByWords, isByPerson, isFromDaemon } from './bounce/signs.ts'
+import { isStatusPart } from './bounce/status-parts.ts'
 import { Sources } from './sources.ts'
 import { forwardPrefix, isReply } from './subject.ts'
 

@@ -140,3 +140,128 @@ describe('somebody whom the message reached', () => {
     })
   }
 })
+
+const daemon = 'Mail Delivery System <MAILER-DAEMON@corp.example>'
+/** `reached`: whether the notice says so of its recipient. */
+const receipts: readonly (readonly [from: string, subject: string, body: string, reached: boolean])[] = [
+  [
+    daemon,
+    'Successful Mail Delivery Report',
+    'This is the mail system at host corp.example.\n\nYour message was successfully delivered to the destination(s) listed below.\n\n<bob@x.example>: delivery via mx: 250 2.0.0 Ok',
+    true,
+  ],
+  [
+    daemon,
+    'Delivery Status Notification (Success)',
+    'Your message has been successfully delivered to the following recipients:\n\n  bob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Delivered: May news',
+    'Your message has been delivered to the following recipients:\n\nbob@x.example',
+    true,
+  ],
+  [
+    'Mail Delivery Subsystem <MAILER-DAEMON@corp.example>',
+    'Return receipt',
+    'The original message was received at Mon, 2 Nov 2020 10:00:00 GMT\n\n   ----- The following addresses had successful delivery notifications -----\n<bob@x.example>  (successfully delivered to mailbox)',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Zugestellt: Mai',
+    'Ihre Nachricht wurde den folgenden Empfängern zugestellt:\n\nbob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Remis : Mai',
+    'Votre message a été remis aux destinataires suivants :\n\nbob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Entregado: Mayo',
+    'Su mensaje se ha entregado a los siguientes destinatarios:\n\nbob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Recapitato: Maggio',
+    'Il messaggio è stato recapitato ai seguenti destinatari:\n\nbob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Bezorgd: mei',
+    'Uw bericht is bezorgd bij de volgende geadresseerden:\n\nbob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Доставлено: май',
+    'Ваше сообщение доставлено следующим получателям:\n\nbob@x.example',
+    true,
+  ],
+  ['postmaster@corp.example', '配信済み: 5月', 'メッセージは次の受信者に配信されました:\n\nbob@x.example', true],
+  ['postmaster@corp.example', '已送达: 五月', '您的邮件已送达以下收件人：\n\nbob@x.example', true],
+  [
+    'postmaster@corp.example',
+    'Entregue: maio',
+    'A sua mensagem foi entregue aos seguintes destinatários:\n\nbob@x.example',
+    true,
+  ],
+  [
+    'postmaster@corp.example',
+    'Dostarczono: maj',
+    'Wiadomość została dostarczona do następujących adresatów:\n\nbob@x.example',
+    true,
+  ],
+  [daemon, 'Undelivered Mail', 'Your message was not delivered to:\n\nbob@x.example', false],
+  [daemon, 'Delivery report', 'bob@x.example: the mailbox is closed for delivered mail', false],
+  [
+    daemon,
+    'Undeliverable: May',
+    'Delivery has failed. It was delivered to the spam filter and rejected:\n\nbob@x.example',
+    false,
+  ],
+  [
+    'postmaster@corp.example',
+    'Unzustellbar: Mai',
+    'Ihre Nachricht konnte nicht zugestellt werden:\n\nbob@x.example',
+    false,
+  ],
+  [
+    'postmaster@corp.example',
+    'Non remis : Mai',
+    "Votre message n'a pas été remis aux destinataires suivants :\n\nbob@x.example",
+    false,
+  ],
+  ['postmaster@corp.example', 'No entregado: Mayo', 'Su mensaje no se ha entregado:\n\nbob@x.example', false],
+  ['postmaster@corp.example', 'Не доставлено: май', 'Ваше сообщение не доставлено:\n\nbob@x.example', false],
+  [
+    'postmaster@corp.example',
+    'Undeliverable: Delivered on time, our new service',
+    'Your message could not be sent.\n\nbob@x.example',
+    false,
+  ],
+]
+
+describe('a notice', () => {
+  for (const [from, subject, body, reached] of receipts) {
+    it(`${reached ? 'says that the message arrived' : 'does not say so'}: ${subject}`, () => {
+      const { kind, variant, recipients } = classify(
+        Buffer.from(
+          `From: ${from}\nTo: news@sender.example\nReturn-Path: <>\nSubject: ${subject}\nContent-Type: text/plain; charset=utf-8\n\n${body}\n`,
+        ),
+      )
+      assert.equal(kind, 'bounce')
+      assert.deepEqual(
+        recipients.map(({ address, action }) => `${address} ${action}`),
+        [`bob@x.example ${reached ? 'delivered' : 'failed'}`],
+      )
+      assert.equal(variant === 'delivered', reached)
+    })
+  }
+})

@@ -14,6 +14,7 @@ const saysDelivered = new RegExp(
 )
 /** What heads a list of those whom the message reached. */
 const headsDelivered = new RegExp(`^.{0,100}(?:${anyWord('delivered')}).{0,50}[:：]\\s*$`, 'i')
+const deliveredWords = wordsOf('delivered')
 const negation = wordsOf('negation')
 const transcriptLine = /^\s*(?:<<<|>>>|(?:\.\.\. )?while talking to)/i
 
@@ -96,6 +97,10 @@ function isDelivered(lines: readonly string[], { address, line, at }: Found, nex
   const heading = lines[above]?.slice(0, deliveredMax) ?? ''
   return isSaid(headsDelivered, heading) && !saysWhy(heading)
 }
+
+/** Whether a notice says that the message reached somebody, and nothing of a failure. */
+export const saysReached = (notice: string): boolean =>
+  deliveredWords.test(notice) && !negation.test(notice) && !saysWhy(notice)
 
 const isSaid = (words: RegExp, text: string): boolean => {
   const said = words.exec(text)?.[0]

@@ -7,8 +7,8 @@ import type { Evidence } from '#schemas/types.ts'
 import { isDispositionPart, isRefusal } from '../report.ts'
 import type { Sources } from '../sources.ts'
 import { isReply } from '../subject.ts'
-import { withoutLineEnds, wordsOf } from '../words.ts'
-import { isStatusPart } from './bounce.ts'
+import { anyWord, withoutLineEnds, wordsOf } from '../words.ts'
+import { isStatusPart } from './status-parts.ts'
 
 const daemonPattern =
   /mail(?:er)?[- ]?daemon|microsoftexchange[\da-f]{32}@|content-?filter\b|spam ?firewall|scanmail|group-?shield|post_?master|mail ?server\b|listserv|mail-?sweeper|mailscanner|mail-?marshal|uucp|mail(?:er)?[ -]?(?:delivery|administrator|system)|delivery[ -](?:subsystem|status)|mdaemon|system administrator|bounce|mail-?router|majordomo|antivirus|smtp-?gateway|majorcool|no-?reply@(?:[\w.-]*\.)?(?:google|googlemail|gmail)\.com/i
@@ -53,6 +53,14 @@ const enhancedReply = /(?:^|[\s'"<(:])([45]\d\d[ -][45]\.\d{1,3}\.\d{1,3})\b(?!\
 const undeliveredPattern =
   /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
 
+/** Exchange puts what became of a message in front of its subject, also where that arrived. */
+const receiptSubject = new RegExp(`^(?:${anyWord('delivered')})\\p{L}{0,3}\\s*[:：]`, 'iu')
+const isReceipt = (sources: Sources, nullPath: boolean): boolean =>
+  nullPath && /^post_?master@/i.test(findAddress(sources.header('from'))) && receiptSubject.test(sources.subject())
+
+/** As lists and ticket systems mark their own: "[JIRA] (OPS-12) Mail delivery failed". */
+const isTagged = (subject: string): boolean => /^\[[^\]\n]{1,60}\]/.test(subject)
+
 /** The rule by which a list's refusal is known: also where it is marked as automatic. */
 const listRefusal = 'text:list-refusal'
 
@@ -76,13 +84,15 @@ export function bounceByWords(sources: Sources): Evidence | null {
     /^(?:mailer-?daemon|microsoftexchange[\da-f]{32})\b/i.test(findAddress(sources.header('from'))) &&
     (sources.returned() !== null || findAddress(notice) !== '')
   if (isDaemon && (saysSubject || saysText || isMailerDaemon)) return sources.field('kind', 'field:from-daemon', 'from')
+  if (isReceipt(sources, nullPath)) return sources.field('kind', 'text:subject', 'subject')
   if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
   // A shop speaks of deliveries, too, and people ask about bounces: without a daemon it takes a reply or a returned message.
   const isAnswer =
     sources.has('in-reply-to') || (isReply(sources.subject()) && !undeliveredPattern.test(sources.subject()))
   const isTechnical = sources.returned() !== null || technicalPattern.test(notice)
-  // What is written on a list speaks of bounces, too.
-  if (saysSubject && saysText && isTechnical && !isAnswer && !sources.has('list-id'))
+  // What is written on a list, or in a ticket about one, speaks of bounces, too.
+  const isOfMany = sources.has('list-id') || isTagged(sources.subject())
+  if (saysSubject && saysText && isTechnical && !isAnswer && !isOfMany)
     return sources.field('kind', 'text:subject', 'subject')
   if (nullPath && saysText) return sources.find('kind', 'text:notice', noticePattern.exec(notice)?.[0] ?? '')
   if (saysText && sources.returned() !== null && !sources.has('in-reply-to')) {
