@@ -22,10 +22,12 @@ function zip(name: string, bytes: Buffer): Buffer {
   return Buffer.concat([header, Buffer.from(name), packed, Buffer.from('PK\x01\x02')])
 }
 
+const unpacked = (bytes: Buffer): Buffer => unpack(bytes) ?? Buffer.alloc(0)
+
 describe('aggregate reports', () => {
   it('are summarised, from XML, gzip and zip', () => {
     for (const bytes of [Buffer.from(xml), gzipSync(xml), zip('report.xml', Buffer.from(xml))]) {
-      assert.deepEqual(readDmarc(bytes), {
+      assert.deepEqual(readDmarc(unpacked(bytes)), {
         reporter: 'remote.example',
         domain: 'ours.example',
         begin: '2026-11-25T00:00:00.000Z',
@@ -44,7 +46,7 @@ describe('aggregate reports', () => {
         },
       ],
     }
-    assert.deepEqual(readTlsReport(gzipSync(JSON.stringify(tls))), {
+    assert.deepEqual(readTlsReport(unpacked(gzipSync(JSON.stringify(tls)))), {
       reporter: 'remote.example',
       domain: 'ours.example',
       messages: '12',
@@ -61,11 +63,46 @@ describe('aggregate reports', () => {
     assert.deepEqual([kind, variant, original['failed'], reporter], ['report', 'dmarc', '3', 'remote.example'])
   })
 
+  const tlsJson = Buffer.from(
+    JSON.stringify({
+      policies: [{ policy: { 'policy-domain': 'ours.example' }, summary: { 'total-successful-session-count': 8 } }],
+    }),
+  )
+  const about = 'Report domain: ours.example Submitter: remote.example Report-ID: <7>'
+  const name = 'remote.example!ours.example!1795564800!1795651199'
+  const forms: readonly (readonly [variant: string, type: string, content: Buffer, subject?: string])[] = [
+    ['dmarc', `application/zip; name="${name}.zip"`, zip('r.xml', Buffer.from(xml))],
+    ['dmarc', `application/octet-stream; name="${name}.zip"`, zip('r.xml', Buffer.from(xml)), 'DMARC report'],
+    ['dmarc', 'application/x-zip-compressed; name="report.zip"', zip('r.xml', Buffer.from(xml))],
+    ['dmarc', 'application/gzip', gzipSync(xml)],
+    ['dmarc', `text/plain; name="${name}.xml.gz"`, gzipSync(xml)],
+    ['dmarc', 'text/xml; name="report.xml"', Buffer.from(xml)],
+    ['tls-rpt', 'application/tlsrpt+gzip', gzipSync(tlsJson), 'TLS report'],
+    ['tls-rpt', 'application/tlsrpt+json', tlsJson, 'TLS report'],
+    ['tls-rpt', `application/gzip; name="${name}.json.gz"`, gzipSync(tlsJson)],
+    ['tls-rpt', `application/octet-stream; name="${name}.json.gz"`, gzipSync(tlsJson)],
+  ]
+  for (const [variant, type, content, subject = about] of forms) {
+    it(`are known by what is in them: ${variant} as ${type}`, () => {
+      const part = `Content-Type: ${type}\r\nContent-Transfer-Encoding: base64\r\n\r\n${content.toString('base64')}\r\n`
+      const header = `From: reports@remote.example\r\nSubject: ${subject}\r\n`
+      const words = 'Content-Type: text/plain\r\n\r\nThis is a report.\r\n'
+      for (const message of [
+        header + part,
+        `${header}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n${words}--b\r\n${part}--b--\r\n`,
+      ]) {
+        const verdict = classify(Buffer.from(message))
+        assert.deepEqual([verdict.kind, verdict.variant], ['report', variant])
+        assert.equal(verdict.original['messages'], '8')
+      }
+    })
+  }
+
   it('that would unpack without end, or are broken, are none', { timeout: 10_000 }, () => {
     assert.equal(unpack(gzipSync(Buffer.alloc(64 * 1024 * 1024))), null)
     assert.equal(unpack(zip('x', Buffer.alloc(64 * 1024 * 1024))), null)
-    assert.equal(readDmarc(gzipSync(xml).subarray(0, 60)), null)
-    assert.equal(readDmarc(Buffer.from([0x50, 0x4b, 3, 4, 0])), null)
+    assert.equal(readDmarc(unpacked(gzipSync(xml).subarray(0, 60))), null)
+    assert.equal(readDmarc(unpacked(Buffer.from([0x50, 0x4b, 3, 4, 0]))), null)
     assert.equal(readTlsReport(Buffer.from('{')), null)
     assert.equal(readDmarc(Buffer.from(`<feedback>${'<row>'.repeat(1_000_000)}`))?.['messages'], '0')
     assert.equal(readDmarc(Buffer.from(`<feedback>${'<row></row>'.repeat(500_000)}`))?.['messages'], '0')

@@ -7,6 +7,8 @@ import { gunzipSync, inflateRawSync } from 'node:zlib'
 export type AggregateFacts = Readonly<Record<string, string>>
 
 const unpackedMax = 16 * 1024 * 1024
+/** A TLS report has a line for each kind of failure; it is parsed whole. */
+const jsonMax = 1024 * 1024
 const rowsMax = 100_000
 const rowBytesMax = 4_000
 /** What stands in front of the rows. */
@@ -35,10 +37,13 @@ function unzipFirst(bytes: Buffer): Buffer | null {
 const element = (xml: string, name: string): string =>
   (new RegExp(`<(?:\\w+:)?${name}>\\s*([^<]{0,300}?)\\s*</`, 'i').exec(xml)?.[1] ?? '').slice(0, 200)
 
-/** @returns who reports on which domain, for when, how many messages, and how many failed both SPF and DKIM; null: no report */
+/**
+ * @param bytes unpacked
+ * @returns who reports on which domain, for when, how many messages, and how many failed both SPF and DKIM; null: no report
+ */
 export function readDmarc(bytes: Buffer): AggregateFacts | null {
-  const xml = unpack(bytes)?.toString('utf8')
-  if (xml === undefined || !/<(?:\w+:)?feedback\b/i.test(xml.slice(0, 4_000))) return null
+  if (!/<(?:\w+:)?feedback\b/i.test(bytes.toString('latin1', 0, 4_000))) return null
+  const xml = bytes.toString('utf8')
   let messages = 0
   let failed = 0
   let rejected = 0
@@ -71,14 +76,17 @@ const instant = (seconds: string): string => {
   return seconds === '' || !Number.isFinite(at) || Math.abs(at) > 8e15 ? '' : new Date(at).toISOString()
 }
 
-/** @returns who reports on which domains, and how many sessions succeeded and failed; null: no report */
+/**
+ * @param bytes unpacked
+ * @returns who reports on which domains, and how many sessions succeeded and failed; null: no report
+ */
 export function readTlsReport(bytes: Buffer): AggregateFacts | null {
-  const json = unpack(bytes)?.toString('utf8')
-  if (json === undefined) return null
+  if (bytes.length > jsonMax || !/^[\s\xef\xbb\xbf]*\{/.test(bytes.toString('latin1', 0, 100))) return null
   try {
-    const report: unknown = JSON.parse(json)
+    const report: unknown = JSON.parse(bytes.toString('utf8'))
     const root = objectOf(report)
-    const policies = Array.isArray(root['policies']) ? root['policies'].slice(0, 1_000) : []
+    if (!Array.isArray(root['policies'])) return null
+    const policies = root['policies'].slice(0, 1_000)
     const domains = new Set<string>()
     let succeeded = 0
     let failed = 0

@@ -7,7 +7,7 @@ import { reportFields, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { takenFor } from './addresses.ts'
-import { type AggregateFacts, readDmarc, readTlsReport } from './aggregate.ts'
+import { type AggregateFacts, readDmarc, readTlsReport, unpack } from './aggregate.ts'
 import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
 import { anyWord, compiled, wordsOf } from './words.ts'
@@ -181,58 +181,54 @@ function readComplaintWords(sources: Sources): Report | null {
   }
 }
 
-/** RFC 7489 section 7.2.1.1: of a report whose archive was taken away, too. */
-const dmarcSubject = /report domain:\s*\S+\s+submitter:\s*\S+\s+report-id:/i
+/** RFC 7489 section 7.2.1.1, RFC 8460 section 5.3. */
+const reportSubject = /report domain:\s*\S+\s+submitter:\s*\S+\s+report-id:/i
+/** Both name their files so: receiver, domain, begin and end. */
+const reportName = /![^!]+!\d+!\d+|\.xml/i
+const packedType =
+  /^(?:application\/(?:zip|gzip|x-zip|x-gzip|x-zip-compressed|octet-stream|xml|json|tlsrpt\+(?:gzip|json))|text\/xml)$/
+/** Parts in which a report is looked for. */
+const packedPartsMax = 3
 
+/** An aggregate report by what its fields, its subject or the name of its file say; which one it is its content tells. */
 function readAggregate(sources: Sources): Report | null {
   const { root, bytes } = sources
+  const nameOf = (part: Part): string =>
+    `${part.parameters['name'] ?? ''} ${headerText(bytes, part, 'content-disposition')}`
+  const parts = sources.parts()
+  const tls = parts.find(({ type }) => type.startsWith('application/tlsrpt'))
   const reportType = (root.parameters['report-type'] ?? '').toLowerCase()
-  const tls = sources.parts().find((part) => /^application\/tlsrpt/.test(part.type))
-  if (reportType === 'tlsrpt' || tls !== undefined || sources.has('tls-report-domain')) {
-    return {
-      kind: 'report',
-      variant: 'tls-rpt',
-      recipients: [],
-      facts: (tls === undefined ? null : readTlsReport(decodeBody(bytes, tls, packedMax))) ?? {},
-      evidence: [
-        tls === undefined
-          ? sources.field(
-              'kind',
-              'rfc8460:tlsrpt',
-              sources.has('tls-report-domain') ? 'tls-report-domain' : 'content-type',
-            )
-          : sources.at('kind', 'rfc8460:tlsrpt', tls.start, tls.bodyStart),
-      ],
-    }
-  }
+  const isTls = tls !== undefined || reportType === 'tlsrpt' || sources.has('tls-report-domain')
   const subject = headerText(bytes, root, 'subject')
-  const archive = sources
-    .parts()
-    .find(
-      (part) =>
-        /^(?:application\/(?:zip|gzip|x-zip|x-gzip|x-zip-compressed|octet-stream|xml)|text\/xml)$/.test(part.type) &&
-        /![^!]+!\d+!\d+|\.xml/i.test(
-          `${part.parameters['name'] ?? ''} ${headerText(bytes, part, 'content-disposition')}`,
-        ),
-    )
-  if (archive === undefined && dmarcSubject.test(subject))
-    return {
-      kind: 'report',
-      variant: 'dmarc',
-      recipients: [],
-      evidence: [sources.field('kind', 'rfc7489:subject', 'subject')],
-    }
-  if (
-    archive !== undefined &&
+  const isSubject = reportSubject.test(subject)
+  const files = parts.filter((part) => packedType.test(part.type) || reportName.test(part.parameters['name'] ?? ''))
+  const named = files.find((part) => reportName.test(nameOf(part)))
+  const isNamed =
+    named !== undefined &&
     /report[ -]domain:|dmarc/i.test(`${subject} ${sources.sender()} ${partText(bytes, root, 2_000)}`)
-  ) {
-    return {
-      kind: 'report',
-      variant: 'dmarc',
-      recipients: [],
-      facts: readDmarc(decodeBody(bytes, archive, packedMax)) ?? {},
-      evidence: [sources.at('kind', 'rfc7489:aggregate', archive.start, archive.bodyStart)],
-    }
+  if (!(isTls || isSubject || isNamed || reportType === 'dmarc')) return null
+  const evidence = (variant: string): Evidence => {
+    const part = tls ?? named
+    const rule = variant === 'dmarc' ? 'rfc7489:aggregate' : 'rfc8460:tlsrpt'
+    if (part !== undefined) return sources.at('kind', rule, part.start, part.bodyStart)
+    const field = sources.has('tls-report-domain') ? 'tls-report-domain' : isSubject ? 'subject' : 'content-type'
+    return sources.field('kind', rule, field)
   }
-  return null
+  const report = (variant: string, facts: AggregateFacts): Report => ({
+    kind: 'report',
+    variant,
+    recipients: [],
+    facts,
+    evidence: [evidence(variant)],
+  })
+  for (const part of [...(named === undefined ? [] : [named]), ...files].slice(0, packedPartsMax)) {
+    const unpacked = unpack(decodeBody(bytes, part, packedMax))
+    // What takes all the room that one has is the last that is looked at.
+    if (unpacked === null) break
+    const dmarc = readDmarc(unpacked)
+    if (dmarc !== null) return report('dmarc', dmarc)
+    const facts = readTlsReport(unpacked)
+    if (facts !== null) return report('tls-rpt', facts)
+  }
+  return report(isTls ? 'tls-rpt' : 'dmarc', {})
 }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { rawRecord } from '#lib/testing/embedded.ts'
 import { openCodec } from '#schemas/codec.ts'
 import type { Verdict } from '#schemas/types.ts'
@@ -103,6 +104,18 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
     Buffer.from(`${header}\r\n${times(1_000, (n) => `>>> RCPT TO:<u${n}@x.example>\r\n<<< 550 no ${n}\r\n`)}`),
   'hundreds of bounces that a person attaches, each of dozens': () =>
     attachedTo((n) => times(40, (m) => `<u${m}@n${n}.example>: said no ${m}\r\n\r\n`)),
+  'reports that unpack to as much as is read': () => {
+    const packed = [
+      'x'.repeat(15_000_000),
+      `<feedback>${'<row></row>'.repeat(1_300_000)}`,
+      `{"policies":[${'{},'.repeat(5_000_000)}{}]}`,
+    ]
+      .map((text) => gzipSync(text).toString('base64').replace(/.{76}/g, '$&\r\n'))
+      .map((text) => `--b\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n${text}\r\n`)
+    return Buffer.from(
+      `Subject: Report domain: a.example Submitter: b.example Report-ID: <1>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${packed.join('')}`,
+    )
+  },
   'a report of nothing': () =>
     multipart(`--b\r\nContent-Type: message/delivery-status\r\n\r\n${'x\r\n'.repeat(12_000_000)}`),
   'a report of a thousand recipients, each with a page of reply': () =>
