@@ -100,7 +100,7 @@ function isDelivered(lines: readonly string[], { address, line, at }: Found, nex
 
 /** Whether a notice says that the message reached somebody, and nothing of a failure. */
 export const saysReached = (notice: string): boolean =>
-  deliveredWords.test(notice) && !negation.test(notice) && !saysWhy(notice)
+  !saysWhy(notice) && deliveredWords.test(notice) && !negation.test(notice)
 
 const isSaid = (words: RegExp, text: string): boolean => {
   const said = words.exec(text)?.[0]
