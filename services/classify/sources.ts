@@ -102,6 +102,7 @@ export class Sources {
         } else if (
           part.type === 'text/plain' ||
           part.type === 'text/html' ||
+          (part.type === 'application/octet-stream' && /\.txt"?$/i.test(part.parameters['name'] ?? '')) ||
           (part.type.startsWith('multipart/') && part.children.length === 0)
         ) {
           const text = partText(this.bytes, part, room, this.#fallback)

@@ -319,4 +319,27 @@ describe('the subject of a bounce', () => {
     // A person who asks about one quotes it, too.
     assert.equal(classify(mail({ from: 'Ann <ann@x.example>', subject: 'Xyzzy', body })).kind, 'unknown')
   })
+
+  it('say all that a notice without a text says', () => {
+    const sample = mail({ from: 'MAILER-DAEMON@x.example', subject: 'bob@dest.example: mailbox full', body: '' })
+    const { kind, recipients } = classify(sample, { reversePath: '', forwardPaths: [] })
+    assert.deepEqual(
+      [kind, ...recipients.map(({ address, reason }) => `${address} ${reason}`)],
+      ['bounce', 'bob@dest.example mailboxfull'],
+    )
+  })
+})
+
+describe('a notice in a file of text', () => {
+  it('is read, whatever type it is said to be', () => {
+    for (const type of ['text/plain', 'application/octet-stream']) {
+      const text = Buffer.from('bob@dest.example: 550 5.1.1 user unknown\n').toString('base64')
+      const message = `From: MAILER-DAEMON@x.example\nReturn-Path: <>\nSubject: Undelivered\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nSee the attachment.\n--b\nContent-Type: ${type}; name="details.txt"\nContent-Transfer-Encoding: base64\n\n${text}\n--b--\n`
+      const { recipients } = classify(Buffer.from(message))
+      assert.deepEqual(
+        recipients.map(({ address, reason }) => `${address} ${reason}`),
+        ['bob@dest.example userunknown'],
+      )
+    }
+  })
 })

@@ -82,7 +82,7 @@ export function bounceByWords(sources: Sources): Evidence | null {
   const isMailerDaemon =
     nullPath &&
     /^(?:mailer-?daemon|microsoftexchange[\da-f]{32})\b/i.test(findAddress(sources.header('from'))) &&
-    (sources.returned() !== null || findAddress(notice) !== '')
+    (sources.returned() !== null || findAddress(notice) !== '' || findAddress(sources.subject()) !== '')
   if (isDaemon && (saysSubject || saysText || isMailerDaemon)) return sources.field('kind', 'field:from-daemon', 'from')
   if (isReceipt(sources, nullPath)) return sources.field('kind', 'text:subject', 'subject')
   if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
