@@ -266,7 +266,8 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   let doubts = 0
   for (const [index, each] of said.entries()) {
     if (each === '' || doubts >= doubtsMax) continue
-    const whole = closed(each)
+    const hidden = new Map<string, string>()
+    const whole = closed(each, hidden)
     const candidates = textIndex.candidates(each)
     // What the remote side answered says more than what is put around it, and what is said first more than what is added.
     const at = replyLine.exec(each)?.index ?? 0
@@ -291,7 +292,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
         }
         tried?.(rule.name, match !== null)
         if (match === null) continue
-        const told = { rule: rule.name, match: match[0].replaceAll(closedDot, '.').slice(0, 200), text: index }
+        const told = { rule: rule.name, match: asItWas(match[0], hidden), text: index }
         if (isOfUnseen(rule)) {
           if (index < 2) despite ??= { reason: rule.reason, ...told }
           continue
@@ -319,20 +320,34 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   return { reason: (said[0] ?? '') === '' && diagnosis.reply === '' ? 'undefined' : 'onhold', rule: 'none', ...without }
 }
 
-/** The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". */
-const closed = (text: string): string =>
-  closedAddresses(text).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
+/**
+ * The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". Nor is what somebody is called a reason:
+ * "blocked@b.example".
+ */
+const closed = (text: string, hidden: Map<string, string>): string =>
+  closedAddresses(text, hidden).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
 
 const linkPath = /\b(https?:\/\/[^\s/]{1,255})\/\S*/gi
 
-function closedAddresses(text: string): string {
+/** @param hidden of each address what stands for it */
+function closedAddresses(text: string, hidden: Map<string, string>): string {
   let closed = ''
   let from = 0
   for (const { address, start, end } of placesOf(text)) {
-    closed += text.slice(from, start) + address.replace(/\.(?=\w)/g, closedDot)
+    // A dot that ends the sentence does so behind an address, too.
+    const mask = address.replace(/[^@.]/g, '_').replace(/\.(?=_)/g, closedDot)
+    hidden.set(mask, address)
+    closed += text.slice(from, start) + mask
     from = end
   }
   return closed + text.slice(from)
+}
+
+/** What a rule matched, as it was. */
+function asItWas(match: string, hidden: ReadonlyMap<string, string>): string {
+  let text = match
+  if (text.includes('_')) for (const [mask, address] of hidden) text = text.replaceAll(mask, address)
+  return text.replaceAll(closedDot, '.').slice(0, 200)
 }
 
 /** What says nothing of why, though it stands in every refusal of a recipient by Postfix and Cisco's gateways. */

@@ -40,3 +40,14 @@ export const addressesIn = (text: string): string[] =>
   placesOf(text)
     .map(({ address }) => bareAddress(address))
     .filter((address) => address !== '')
+
+/** What a text says beside addresses: what somebody is called tells nothing. */
+export function withoutAddresses(text: string): string {
+  let rest = ''
+  let from = 0
+  for (const { start, end } of placesOf(text)) {
+    rest += `${text.slice(from, start)} `
+    from = end
+  }
+  return rest + text.slice(from)
+}

@@ -9,7 +9,7 @@ import { takenFor } from '../addresses.ts'
 import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
-import { addressesIn } from './address.ts'
+import { addressesIn, withoutAddresses } from './address.ts'
 import { type Command, commandOf } from './command.ts'
 import { type Dsn, recipientsMax } from './dsn.ts'
 import {
@@ -56,13 +56,14 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   }
   const notice = sources.notice()
   const returned = sources.returned()
-  const isStranger = strangers(sources, returned)
-  const reading = { isStranger, isSentTo: recipientsOf(sources), domain: reporter }
+  const isSentTo = recipientsOf(sources)
+  const isOfOffice = (address: string): boolean => isOffice(address) && !isSentTo(address)
+  const reading = { isStranger: strangers(sources, returned), isOffice: isOfOffice, isSentTo, domain: reporter }
   const parsed = parseNotice(notice.text)
   let fromNotice = readNotice(parsed, reading)
   // Whoever wrote to himself is named all the same.
   if (fromNotice.length === 0 && fromDsn.length === 0)
-    fromNotice = readNotice(parsed, { ...reading, isStranger: isOffice, domain: '' })
+    fromNotice = readNotice(parsed, { ...reading, isStranger: () => false, domain: '' })
   // Whom the report or the header names the words may tell of in any form.
   const isInReport = fromDsn.some(({ address }) => address.includes('@'))
   const failed = isInReport ? [] : failedRecipients(sources)
@@ -118,11 +119,10 @@ export function readBounce(sources: Sources, options: BounceOptions): Bounce {
   const isOwn = ({ told }: Draft): boolean => told.section !== '' && told.section !== notice.text
   // Where a notice says of some that they are late, the others are not.
   const areLateBySelf = once(
-    () => drafts.length > 1 && drafts.some((draft) => isOwn(draft) && delayPattern.test(draft.told.section)),
+    () => drafts.length > 1 && drafts.some((draft) => isOwn(draft) && saysDelay(draft.told.section)),
   )
   const said = {
-    delayed: (draft: Draft): boolean =>
-      isOwn(draft) && areLateBySelf() ? delayPattern.test(draft.told.section) : delayed(),
+    delayed: (draft: Draft): boolean => (isOwn(draft) && areLateBySelf() ? saysDelay(draft.told.section) : delayed()),
     reached: once(() => saysReached(`${sources.subject()}\n${notice.text.slice(0, reachedTextMax)}`)),
     command: once(() => commandOf(notice.text)),
     notice: notice.text,
@@ -156,7 +156,12 @@ function readReported(
   const isTold = oneOf(told.map(({ address }) => address))
   if (reported.every(isTold)) return told
   const isReported = oneOf(reported)
-  const inAnyForm = readNotice(notice, { ...reading, isStranger: (address) => !isReported(address), isLast: true })
+  const inAnyForm = readNotice(notice, {
+    ...reading,
+    isStranger: (address) => !isReported(address),
+    isOffice: () => false,
+    isLast: true,
+  })
   return inAnyForm.length > reported.filter(isTold).length ? inAnyForm : told
 }
 
@@ -338,15 +343,16 @@ function variantOf(recipients: readonly VerdictRecipient[], delayed: () => boole
 }
 
 const delayPattern = wordsOf('delay')
+const saysDelay = (text: string): boolean => delayPattern.test(text) && delayPattern.test(withoutAddresses(text))
 /** Of a notice so far: what is delivered is said at its front. */
 const reachedTextMax = 500
 /** Of a notice so far: behind it may stand what came back. */
 const delayTextMax = 1_500
 
 function looksDelayed(sources: Sources, notice: string): boolean {
-  if (delayPattern.test(sources.subject())) return true
+  if (saysDelay(sources.subject())) return true
   const text = notice.slice(0, delayTextMax)
-  return delayPattern.test(text) && !/given up|permanent|giving up|failed permanently|will no longer/i.test(text)
+  return saysDelay(text) && !/given up|permanent|giving up|failed permanently|will no longer/i.test(text)
 }
 
 /** Addresses that a notice mentions but that are no recipients: who sent the message, who reports. */
@@ -371,7 +377,7 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
   return (address) => {
     const lower = address.toLowerCase()
     if (lower === to) return false
-    return known.has(lower) || isOffice(lower)
+    return known.has(lower)
   }
 }
 
@@ -430,7 +436,7 @@ function lastResort(
     .filter((address) => address !== '')
   const [first = '', ...more] = addresses
   if (first !== '' && more.length === 0) return one(first)
-  const { isStranger } = reading
+  const isStranger = (address: string): boolean => reading.isStranger(address) || reading.isOffice?.(address) === true
   const mentioned = readNotice(notice, { ...reading, isLast: true })
   if (mentioned.length > 0) return mentioned
   const only = onlyAddress(notice, isStranger)
@@ -440,5 +446,7 @@ function lastResort(
   const named = findAddress(sources.subject())
   if (named !== '' && !isStranger(named)) return one(named)
   const list = listOf(sources, notice.text)
-  return list === '' || isStranger(list) ? [] : one(list)
+  if (list !== '' && !isStranger(list)) return one(list)
+  // Mail is sent to offices, too.
+  return readNotice(notice, { ...reading, isOffice: () => false })
 }

@@ -177,6 +177,8 @@ const askedMax = 200
 export type NoticeOptions = {
   /** Who never is a recipient. */
   readonly isStranger: (address: string) => boolean
+  /** Who is a recipient only where something was answered for him: postmaster, support. */
+  readonly isOffice?: (address: string) => boolean
   /** Whether the message that came back names it as its recipient. */
   readonly isSentTo?: (address: string) => boolean
   /** Where a name without a domain belongs; empty: nowhere. */
@@ -254,17 +256,20 @@ export function parseNotice(text: string): Notice {
 /** Recipients that the notice names, each with the text that follows it up to the next. */
 export function readNotice(
   { text: notice, lines, mentions, meant }: Notice,
-  { isStranger, isSentTo = () => false, domain, isLast = false }: NoticeOptions,
+  { isStranger, isOffice = () => false, isSentTo = () => false, domain, isLast = false }: NoticeOptions,
 ): NoticeRecipient[] {
   const found: Found[] = []
   const known = new Set<string>()
   const isNew = (address: string, line: number): boolean => {
     const lower = address.toLowerCase()
     if (address === '' || isStranger(address) || known.has(lower) || found.length >= recipientsMax) return false
+    if (isOffice(address) && !isAnswered(line)) return false
     known.add(lower)
     found.push({ address, line, at: Math.max(0, (lines[line] ?? '').indexOf(address)) })
     return true
   }
+  const isAnswered = (line: number): boolean =>
+    replyLine.test(lines[line] ?? '') || replyLine.test(lines[line + 1] ?? '')
   const add = (address: string | undefined, line: number): void => {
     const cleaned = bareAddress(address ?? '')
     if (!isNew(cleaned, line)) return

@@ -38,7 +38,7 @@ export function isOfContact(line: string, lineBefore: string): boolean {
   const before = line.slice(Math.max(0, start - sentenceMax), start)
   const lead = endsSentence.test(lineBefore) ? '' : lineBefore.slice(-beforeMax)
   // What stands behind one of a list is what became of it.
-  const behind = listed.test(before) ? '' : line.slice(start, at + sentenceMax)
+  const behind = listed.test(before) ? '' : line.slice(at, at + sentenceMax)
   const said = `${lead} ${before}${behind}`
   return hasWords.test(said) && contact.test(said)
 }
