@@ -20,6 +20,7 @@ import {
   parseNotice,
   readNotice,
   toldOriginal,
+  withoutSubject,
 } from './notice.ts'
 import { ofAll, readCodes } from './reply.ts'
 import { saysReached } from './sections.ts'
@@ -307,7 +308,7 @@ function judge(
     host: draft.remoteMta || host,
     category: draft.category,
     texts: [draft.diagnostic, told.words, told.general ?? notice].map((text) => {
-      const own = text.slice(0, textMax)
+      const own = withoutSubject(text.slice(0, textMax))
       return draft.remoteMta === '' ? own : own.replace(generatingServer, '')
     }),
   }
@@ -351,7 +352,7 @@ const delayTextMax = 1_500
 
 function looksDelayed(sources: Sources, notice: string): boolean {
   if (saysDelay(sources.subject())) return true
-  const text = notice.slice(0, delayTextMax)
+  const text = withoutSubject(notice.slice(0, delayTextMax))
   return saysDelay(text) && !/given up|permanent|giving up|failed permanently|will no longer/i.test(text)
 }
 

@@ -74,3 +74,21 @@ describe('what a recipient is called', () => {
     })
   }
 })
+
+describe('the subject of the message that came back', () => {
+  for (const label of ['Subject:', 'Betreff:', 'Objet :', '件名：'])
+    for (const subject of ['Warning: message delayed 24 hours', 'Your mailbox is full', 'Delivered: News', 'spam']) {
+      it(`is no reason where the notice repeats it: ${label} ${subject}`, () => {
+        const body = `Your message did not reach some or all of the intended recipients.\n\n      ${label}\t${subject}\n      Sent:\t11/2/2020 10:00 AM\n\nThe following recipient(s) could not be reached:\n\n      ann@x.example on 11/2/2020 10:00 AM\n            Xyzzy\n`
+        const { recipients } = classify(
+          Buffer.from(
+            `From: System Administrator <postmaster@x.example>\nReturn-Path: <>\nTo: news@corp.example\nSubject: Undeliverable\nContent-Type: text/plain; charset=utf-8\n\n${body}`,
+          ),
+        )
+        assert.deepEqual(
+          recipients.map(({ address, action, reason }) => `${address} ${action} ${reason}`),
+          ['ann@x.example failed undefined'],
+        )
+      })
+    }
+})
