@@ -15,7 +15,7 @@ import { type BounceOptions, readBounce } from './bounce/bounce.ts'
 import { commandOf } from './bounce/command.ts'
 import { recipientsMax } from './bounce/dsn.ts'
 import { readCodes } from './bounce/reply.ts'
-import { bounceByForm, bounceByWords, isMarked } from './bounce/signs.ts'
+import { bounceByForm, bounceByWords, isMarked, listRefusal } from './bounce/signs.ts'
 import { bounded } from './bounded.ts'
 import { type Notification, readNotification } from './notification.ts'
 import { readOptOut, readToken } from './opt-out.ts'
@@ -264,7 +264,8 @@ function bounceVerdict(
   { hardReasons, rules, tried, share }: JudgeOptions,
   { recipient }: AddressFacts,
 ): Verdict {
-  const bounce = readBounce(sources, { hardReasons, rules, tried, share, returnTo: recipient ?? '' })
+  const isListRefusal = evidence.rule === listRefusal
+  const bounce = readBounce(sources, { hardReasons, rules, tried, share, isListRefusal, returnTo: recipient ?? '' })
   return {
     ...blank(
       'bounce',

@@ -2,7 +2,9 @@
  * Opt-outs: mail to an unsubscribe address (the mailto of List-Unsubscribe, RFC 2369 and RFC 8058), or a request as subject or at the
  * top of the text, above the quoted part. What people write is data, by language: `rules/opt-outs.json`.
  */
+
 import type { Evidence } from '#schemas/types.ts'
+import { listOfOffice } from './bounce/list.ts'
 import { aboveQuote, startsQuote } from './quoted.ts'
 import rules from './rules/opt-outs.json' with { type: 'json' }
 import type { Sources } from './sources.ts'
@@ -48,7 +50,7 @@ export function readOptOut(sources: Sources, addresses: readonly RegExp[]): Evid
   if (sources.has('x-apple-unsubscribe'))
     return sources.field('kind', 'field:x-apple-unsubscribe', 'x-apple-unsubscribe')
   // What is sent to many speaks of its own list.
-  if (sources.has('list-unsubscribe') || sources.has('list-id')) return null
+  if (sources.has('list-unsubscribe') || sources.has('list-id') || listOfOffice(sources.sender()) !== '') return null
   if (isRequest(sources.subject().trim())) return sources.field('kind', 'text:subject-command', 'subject')
   // Above a long text of its own it is what a newsletter offers to others.
   const { text } = sources.notice()

@@ -6,12 +6,13 @@ import type { Part } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { takenFor } from '../addresses.ts'
-import { type FoundReason, findReason, isPermanent, type ReasonOptions } from '../reason.ts'
+import { type FoundReason, findReason, hardReasons, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
 import { addressesIn, withoutAddresses } from './address.ts'
 import { type Command, commandOf } from './command.ts'
 import { type Dsn, recipientsMax } from './dsn.ts'
+import { listOfOffice } from './list.ts'
 import {
   type Notice,
   type NoticeOptions,
@@ -45,6 +46,8 @@ export type BounceOptions = ReasonOptions & {
   readonly share?: number | undefined
   /** The recipient that the return address names, for a bounce that names none; empty: it names none. */
   readonly returnTo: string
+  /** A list refuses: it speaks itself, so it is there. */
+  readonly isListRefusal?: boolean
 }
 
 export function readBounce(sources: Sources, options: BounceOptions): Bounce {
@@ -313,6 +316,8 @@ function judge(
     }),
   }
   let found = findReason(diagnosis, options)
+  if (options.isListRefusal === true && (found.rule === 'none' || hardReasons.has(found.reason)))
+    found = { ...found, reason: 'rejected' }
   if (found.rule === 'none') {
     const named = findReason({ ...diagnosis, texts: ['', subject] }, options)
     if (ofSubject.has(named.reason)) found = named
@@ -398,17 +403,14 @@ function recipientsOf(sources: Sources): (address: string) => boolean {
 /** Addresses of offices, not of recipients. */
 const isOffice = (address: string): boolean =>
   /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address) ||
-  listOffice.test(address)
-
-/** Whom to write to about a list; without what stands around its name it is the list (Mailman, ezmlm, Sympa; LISTSERV and Majordomo). */
-const listOffice = /^(?:owner-([^@]{1,64})|([^@]{1,64})-(?:owner|request|bounces))(@[\w.-]{1,255})$/i
+  listOfOffice(address) !== ''
 
 /** The list that speaks of itself; empty: none does. */
 function listOf(sources: Sources, notice: string): string {
   const offices = [findAddress(sources.header('from')), ...addressesIn(notice.slice(0, 4_000))]
   for (const office of offices) {
-    const [, behind, before, domain] = listOffice.exec(office) ?? []
-    if (domain !== undefined) return `${behind ?? before}${domain}`
+    const list = listOfOffice(office)
+    if (list !== '') return list
   }
   return ''
 }

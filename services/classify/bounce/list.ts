@@ -72,3 +72,12 @@ export function unbroken(given: readonly string[], isAlone: (line: string) => bo
   }
   return lines
 }
+
+/** Whom to write to about a list: Mailman, ezmlm, Sympa, mlmmj; LISTSERV and Majordomo. */
+const listOffice = /^(?:owner-([^@]{1,64})|([^@]{1,64})[-+](?:owner|request|bounces))(@[\w.-]{1,255})$/i
+
+/** The mailing list whose office an address is; empty: of none. */
+export function listOfOffice(address: string): string {
+  const [, behind, before, domain] = listOffice.exec(address) ?? []
+  return domain === undefined ? '' : `${behind ?? before}${domain}`
+}

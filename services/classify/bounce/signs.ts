@@ -8,6 +8,8 @@ import { isDispositionPart, isRefusal } from '../report.ts'
 import type { Sources } from '../sources.ts'
 import { isReply } from '../subject.ts'
 import { anyWord, withoutLineEnds, wordsOf } from '../words.ts'
+import { listOfOffice } from './list.ts'
+import { failureWords } from './sections.ts'
 import { isStatusPart } from './status-parts.ts'
 
 const daemonPattern =
@@ -53,6 +55,16 @@ const enhancedReply = /(?:^|[\s'"<(:])([45]\d\d[ -][45]\.\d{1,3}\.\d{1,3})\b(?!\
 const undeliveredPattern =
   /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
 
+/** A list's office returns what was sent to the list, and its subject says that it was refused: in any language of which that is known. */
+function isReturnedByList(sources: Sources): boolean {
+  const list = listOfOffice(sources.sender())
+  return (
+    list !== '' &&
+    `${sources.returnedHeader('to')} ${sources.returnedHeader('cc')}`.toLowerCase().includes(list) &&
+    failureWords.test(sources.subject())
+  )
+}
+
 /** Exchange puts what became of a message in front of its subject, also where that arrived. */
 const receiptSubject = new RegExp(`^(?:${anyWord('delivered')})\\p{L}{0,3}\\s*[:：]`, 'iu')
 const isReceipt = (sources: Sources, nullPath: boolean): boolean =>
@@ -62,7 +74,7 @@ const isReceipt = (sources: Sources, nullPath: boolean): boolean =>
 const isTagged = (subject: string): boolean => /^\[[^\]\n]{1,60}\]/.test(subject)
 
 /** The rule by which a list's refusal is known: also where it is marked as automatic. */
-const listRefusal = 'text:list-refusal'
+export const listRefusal = 'text:list-refusal'
 
 /** Bounces in words: a daemon that says so, or a subject and a text that do. */
 export function bounceByWords(sources: Sources): Evidence | null {
@@ -75,6 +87,7 @@ export function bounceByWords(sources: Sources): Evidence | null {
     ? listRefusalPattern.exec(`${sources.subject()}\n${sources.notice().text.slice(0, 2_000)}`)?.[0]
     : undefined
   if (refusal !== undefined && !sources.has('in-reply-to')) return sources.find('kind', listRefusal, refusal)
+  if (isReturnedByList(sources)) return sources.field('kind', listRefusal, 'subject')
   const saysSubject = subjectPattern.test(sources.subject())
   const notice = sources.notice().text.slice(0, 8_000)
   const saysText = noticePattern.test(notice) || noticePattern.test(withoutLineEnds(notice))
