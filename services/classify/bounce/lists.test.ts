@@ -48,6 +48,19 @@ describe('a mailing list', () => {
         )
       })
 
+  it('may say so in the text alone, below the subject of what it sends back', () => {
+    for (const words of refused) {
+      const { kind, recipients } = classify(fromList('club-owner@lists.example', 'May news', `${words}.`))
+      assert.deepEqual([kind, ...recipients.map(({ address }) => address)], ['bounce', 'club@lists.example'], words)
+    }
+  })
+
+  it('sends nothing back to a moderator who has to let it pass', () => {
+    const toModerator = fromList('club-owner@lists.example', 'Not passed yet', 'Rejected unless you let it pass.')
+    const message = toModerator.toString().replace('To: news@corp.example', 'To: eve@lists.example')
+    assert.notEqual(classify(Buffer.from(message)).kind, 'bounce')
+  })
+
   for (const subject of held)
     it(`holds a message, which has not come back: ${subject}`, () => {
       assert.notEqual(classify(fromList('club-owner@lists.example', subject, 'Xyzzy.')).kind, 'bounce')

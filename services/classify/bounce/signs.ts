@@ -55,15 +55,23 @@ const enhancedReply = /(?:^|[\s'"<(:])([45]\d\d[ -][45]\.\d{1,3}\.\d{1,3})\b(?!\
 const undeliveredPattern =
   /[:(]\s*(?:delivery failed|undeliver(?:able|ed)|not delivered|non remis|unzustellbar)\b[^:]{0,20}$/i
 
-/** A list's office returns what was sent to the list, and its subject says that it was refused: in any language of which that is known. */
+/** A list's office returns what was sent to the list, and says that it was refused: in any language of which that is known. */
 function isReturnedByList(sources: Sources): boolean {
   const list = listOfOffice(sources.sender())
+  if (list === '') return false
+  const returned = (names: readonly string[]): string =>
+    names.map((name) => sources.returnedHeader(name).toLowerCase()).join(' ')
+  const ours = sources.envelope?.forwardPaths.map(({ address }) => address) ?? [findAddress(sources.header('to'))]
+  // Moderators get it, too, to let it pass.
+  const sender = returned(['from', 'sender', 'return-path', 'errors-to'])
   return (
-    list !== '' &&
-    `${sources.returnedHeader('to')} ${sources.returnedHeader('cc')}`.toLowerCase().includes(list) &&
-    failureWords.test(sources.subject())
+    returned(['to', 'cc']).includes(list) &&
+    ours.some((address) => address !== '' && sender.includes(address.toLowerCase())) &&
+    (failureWords.test(sources.subject()) || failureWords.test(sources.notice().text.slice(0, refusalTextMax)))
   )
 }
+/** It is said at the front. */
+const refusalTextMax = 1_000
 
 /** Exchange puts what became of a message in front of its subject, also where that arrived. */
 const receiptSubject = new RegExp(`^(?:${anyWord('delivered')})\\p{L}{0,3}\\s*[:：]`, 'iu')
