@@ -20,6 +20,10 @@ const forms: Readonly<Record<string, (sent: Sent) => string>> = {
     `Begin forwarded message:\n\n> From: ${from}\n> Subject: ${subject}\n> Date: 2 November 2020\n> To: news@sender.example\n> \n${text.replaceAll(/^/gm, '> ')}`,
   'Thunderbird, in German': ({ from, subject, text }) =>
     `siehe unten\n\n-------- Weitergeleitete Nachricht --------\nBetreff: \t${subject}\nDatum: \tMon, 2 Nov 2020\nVon: \t${from}\nAn: \tnews@sender.example\n\n\n${text}`,
+  'a program in a language that is not known here': ({ from, subject, text }) =>
+    `??\n\n-------- ᚠᚢᚦ --------\nཀཁག: ${subject}\nᚨᚱᚲ: 2020-11-02\nᚷᚹ ᚺ: ${from}\nᚾᛁ: news@sender.example\n\n${text}`,
+  'Roundcube, in Hindi': ({ from, subject, text }) =>
+    `-------- मूल संदेश --------\nविषय: ${subject}\nतारीख: 2020-11-02\nप्रेषक: ${from}\nको: news@sender.example\n\n${text}`,
   'a program that marks its lines': ({ from, text }) =>
     `this came back.\n\nOn Mon, 2 Nov 2020, ${from} wrote:\n\n${text.replaceAll(/^/gm, '> ')}`,
 }

@@ -11,8 +11,11 @@ import { forwardPrefix, isReply } from './subject.ts'
 
 const fromLine =
   /^(?:from|von|de|da|van|fr[aå]n?|lähettäjä|od|feladó|kimden|gönderen|от(?: кого)?|від|差出人|送信者|发件人|寄件者|寄件人|보낸 사람)\s*[:：]\s*(.*)$/iu
-const fieldLine = /^\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
-const fieldsMax = 8
+const fieldLine = /^\p{L}[\p{L}\p{M}-]{0,20}(?: [\p{L}\p{M}]{1,12}){0,2}\s*[:：]/u
+/** Whoever has such an address sent it, in whatever language that is said. */
+const daemonLine = /[:：].*\b(?:mailer-?daemon|post_?master)@/i
+const label = /^[^:：]*[:：]\s*/
+const [blockMin, fieldsMax] = [3, 8]
 const linesMax = 2_000
 const forwarded = new RegExp(`^${forwardPrefix}\\s*`, 'iu')
 
@@ -21,10 +24,9 @@ export function pastedBounce(outer: Sources): Sources | null {
   if (!isByPerson(outer) || outer.parts().some(isStatusPart) || isAnswer(outer)) return null
   const { text, returned } = outer.notice()
   const lines = `${text}\n${returned}`.split('\n').slice(0, linesMax)
+  const subject = outer.subject().replace(forwarded, '')
   const pasted =
-    readForwarded(lines) ??
-    readForwarded(lines.map(unquoted)) ??
-    readQuoted(lines, outer.subject().replace(forwarded, ''))
+    readForwarded(lines, subject) ?? readForwarded(lines.map(unquoted), subject) ?? readQuoted(lines, subject)
   const inner = pasted === null ? null : messageOf(pasted)
   return inner !== null && isFromDaemon(inner) && bounceByWords(inner) !== null ? inner : null
 }
@@ -37,8 +39,8 @@ type Pasted = { readonly from: string; readonly to: string; readonly subject: st
 
 const unquoted = (line: string): string => line.replace(/^(?:> ?)+/, '')
 
-/** The first block of fields that has both. */
-function readForwarded(lines: readonly string[]): Pasted | null {
+/** The first block of fields that has both; where its language is not known, of a daemon's mail with the subject that it was passed on with. */
+function readForwarded(lines: readonly string[], given: string): Pasted | null {
   for (let at = 0; at < lines.length; at++) {
     if (!fieldLine.test(lines[at] ?? '')) continue
     let end = at
@@ -47,8 +49,11 @@ function readForwarded(lines: readonly string[]): Pasted | null {
     const from = block.map((line) => fromLine.exec(line)?.[1]).find((name) => name !== undefined)
     const to = block.map((line) => toLine.exec(line)?.[1]).find((name) => name !== undefined) ?? ''
     const subject = block.find((line) => subjectLine.test(line))
+    const text = (): string => lines.slice(end).join('\n')
     if (from !== undefined && subject !== undefined)
-      return { from, to, subject: subject.replace(subjectLine, ''), text: lines.slice(end).join('\n') }
+      return { from, to, subject: subject.replace(subjectLine, ''), text: text() }
+    const daemon = block.length >= blockMin ? block.find((line) => daemonLine.test(line)) : undefined
+    if (daemon !== undefined) return { from: daemon.replace(label, ''), to, subject: given, text: text() }
     // The next line is looked at, too: the loop goes on behind this one.
     at = end - 1
   }
