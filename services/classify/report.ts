@@ -193,13 +193,15 @@ const packedPartsMax = 3
 /** An aggregate report by what its fields, its subject or the name of its file say; which one it is its content tells. */
 function readAggregate(sources: Sources): Report | null {
   const { root, bytes } = sources
+  const parts = sources.parts()
+  // Most are bounces.
+  if (parts.some(({ type }) => type === 'message/delivery-status')) return null
   const nameOf = (part: Part): string =>
     `${part.parameters['name'] ?? ''} ${headerText(bytes, part, 'content-disposition')}`
-  const parts = sources.parts()
   const tls = parts.find(({ type }) => type.startsWith('application/tlsrpt'))
   const reportType = (root.parameters['report-type'] ?? '').toLowerCase()
   const isTls = tls !== undefined || reportType === 'tlsrpt' || sources.has('tls-report-domain')
-  const subject = headerText(bytes, root, 'subject')
+  const subject = sources.header('subject')
   const isSubject = reportSubject.test(subject)
   const files = parts.filter((part) => packedType.test(part.type) || reportName.test(part.parameters['name'] ?? ''))
   const named = files.find((part) => reportName.test(nameOf(part)))
