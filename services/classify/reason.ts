@@ -334,14 +334,24 @@ function closedAddresses(text: string, hidden: Map<string, string>): string {
   let closed = ''
   let from = 0
   for (const { address, start, end } of placesOf(text)) {
-    // A dot that ends the sentence does so behind an address, too.
-    const mask = address.replace(/[^@.]/g, '_').replace(/\.(?=_)/g, closedDot)
+    const mask = masked(address)
     hidden.set(mask, address)
     closed += text.slice(from, start) + mask
     from = end
   }
   return closed + text.slice(from)
 }
+
+/** As long as the address; a dot that ends the sentence does so behind an address, too. */
+function masked(address: string): string {
+  let mask = ''
+  for (let at = 0; at < address.length; at++) {
+    const char = address.charCodeAt(at)
+    mask += char === atSign ? '@' : char !== dot ? '_' : at < address.length - 1 ? closedDot : '.'
+  }
+  return mask
+}
+const [atSign, dot] = [0x40, 0x2e]
 
 /** What a rule matched, as it was. */
 function asItWas(match: string, hidden: ReadonlyMap<string, string>): string {

@@ -297,7 +297,8 @@ function judge(
   const said = fromCode.status || (vague ? fromWords.status : '')
   const agrees = said !== '' && (draft.status === '' || said[0] === draft.status[0] || vague || said[0] === reply[0])
   const status = agrees ? said : draft.status
-  const action = draft.action || (delayed(draft) ? 'delayed' : reached() ? 'delivered' : 'failed')
+  const isRefused = /^[45]/.test(reply)
+  const action = draft.action || (delayed(draft) ? 'delayed' : !isRefused && reached() ? 'delivered' : 'failed')
   const diagnostic = [draft.diagnostic, draft.diagnostic === told.diagnostic ? '' : told.diagnostic]
     .filter((text) => text !== '')
     .join(' ')

@@ -114,7 +114,7 @@ const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 export const subjectLine =
   /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|제목|тема|θέμα|subiect|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 /** Without what a notice repeats of the message's own subject: that says nothing of why it came back. */
-export const withoutSubject = (text: string): string => text.replace(subjectLines, '')
+export const withoutSubject = (text: string): string => (text.includes('\n') ? text.replace(subjectLines, '') : text)
 const subjectLines = new RegExp(`${subjectLine.source}[^\\n]*`, 'gim')
 const fieldLine = /^[\s>*•·-]*\p{L}[\p{L}-]{0,20}(?: \p{L}{1,12}){0,2}\s*[:：]/u
 /** As a notice names the message that came back, in a line of its own or in a sentence. */
