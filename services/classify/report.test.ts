@@ -115,3 +115,21 @@ describe('a complaint', () => {
     assert.deepEqual([kind, original['recipient']], ['unknown', undefined])
   })
 })
+
+describe('a receipt without its report', () => {
+  for (const [subject, words, to] of [
+    ['Return Receipt (displayed) - May news', 'This is a return receipt for the mail that you sent', 'To'],
+    ['Empfangsbestätigung (gelesen): May news', 'Dies ist eine Empfangsbestätigung für Ihre Nachricht', 'An'],
+    ['Уведомление о прочтении: May news', 'Это уведомление о прочтении вашего письма', 'Кому'],
+    ['Ricevuta di lettura: May news', 'Questa è una ricevuta di lettura del tuo messaggio', 'A'],
+  ] as const) {
+    it(`is known by its words: ${subject}`, () => {
+      const { kind, variant, recipients } = classify(
+        Buffer.from(
+          `From: Ann <ann@x.example>\nTo: news@corp.example\nSubject: ${subject}\nContent-Type: text/plain; charset=utf-8\n\n${words}:\n\n${to}: ann@x.example\nSubject: May news\n`,
+        ),
+      )
+      assert.deepEqual([kind, variant, ...recipients.map(({ address }) => address)], ['report', 'mdn', 'ann@x.example'])
+    })
+  }
+})

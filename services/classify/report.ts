@@ -144,7 +144,7 @@ function readDisposition(sources: Sources): Report | null {
 }
 
 /** How Outlook and Exchange begin the subject of a receipt, in their languages; behind it is the subject of what was read. */
-const receiptSubject = compiled(`^(?:${anyWord('receiptSubject')})\\s?[:：]`)
+const receiptSubject = compiled(`^(?:${anyWord('receiptSubject')})(?:\\s?[()（][^:：\\n]{0,40})?(?:\\s?[:：]|\\s-\\s)`)
 const fieldStart = /^\s*\p{L}[\p{L} ]{0,20}[:：]/u
 const receiptWords = wordsOf('receiptText')
 
