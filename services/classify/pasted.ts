@@ -13,7 +13,7 @@ const fromLine =
   /^(?:from|von|de|da|van|fr[aå]n?|lähettäjä|od|feladó|kimden|gönderen|от(?: кого)?|від|差出人|送信者|发件人|寄件者|寄件人|보낸 사람)\s*[:：]\s*(.*)$/iu
 const fieldLine = /^\p{L}[\p{L}\p{M}-]{0,20}(?: [\p{L}\p{M}]{1,12}){0,2}\s*[:：]/u
 /** Whoever has such an address sent it, in whatever language that is said. */
-const daemonLine = /[:：].*\b(?:mailer-?daemon|post_?master)@/i
+const daemonLine = /^[^:：]{0,80}[:：].*\b(?:mailer-?daemon|post_?master)@/i
 const label = /^[^:：]*[:：]\s*/
 const [blockMin, fieldsMax] = [3, 8]
 const linesMax = 2_000

@@ -116,6 +116,16 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
       `Subject: Report domain: a.example Submitter: b.example Report-ID: <1>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${packed.join('')}`,
     )
   },
+  'a dialogue with hundreds of spaces behind the time of each step': () =>
+    Buffer.from(
+      `${header}\r\n>>> RCPT TO:<a@x.example>\r\n>>> RCPT TO:<b@x.example>\r\n${`Mon 2020-11-02 10:00:01:${'\t '.repeat(900)}\r\n`.repeat(130)}`,
+    ),
+  'a report in which the next part begins without end': () =>
+    multipart(
+      `--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@x.example\r\nAction: failed\r\n\r\n${'Content-Type: message/rfc822\r'.repeat(9_000)}\r\n`,
+    ),
+  'a field of a message that is passed on, with colons without end': () =>
+    Buffer.from(`From: a@x.example\r\nSubject: Fwd: x\r\n\r\nx: 1\r\ny: 2\r\nz: ${'ster@:'.repeat(40_000)}\r\n`),
   'a report of nothing': () =>
     multipart(`--b\r\nContent-Type: message/delivery-status\r\n\r\n${'x\r\n'.repeat(12_000_000)}`),
   'a report of a thousand recipients, each with a page of reply': () =>

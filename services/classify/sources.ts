@@ -244,7 +244,7 @@ function charsetOf(bytes: Buffer, root: Part, parts: readonly Part[]): string {
 
 /** Of a header that some system broke, and of a report that a boundary does not end. */
 const strayBytesMax = 64 * 1024
-const strayType = /^content-type:[ \t]*(?:message\/rfc822|text\/rfc822-headers)\b[^\n]*\n(?=[\s\S])/im
+const strayType = /^content-type:[ \t]*(?:message\/rfc822|text\/rfc822-headers)\b[^\r\n]*\r?\n/im
 const ownFields = ['from', 'to', 'subject', 'message-id']
 const hasAll = (part: Part, names: readonly string[]): boolean =>
   names.every((name) => findField(part, name) !== undefined)

@@ -6,7 +6,7 @@ import { blankLine, replyLine } from './reply.ts'
 
 const rcptLine = /^[\s>]*(?:\w{3} [\d-]{10} [\d:]{8}:\s*)?(?:\S{1,3}\s*)?rcpt to:/i
 /** With the first digit of its code. */
-const answerLine = /^\s*(?:\w{3} [\d-]{10} [\d:]{8}:\s*)?(?:<<<|<--|S:)?\s*([2-5])\d\d[ -]/
+const answerLine = /^\s*(?:\w{3} [\d-]{10} [\d:]{8}:\s*)?(?:(?:<<<|<--|S:)\s*)?([2-5])\d\d[ -]/
 /** What is told of one behind the address: "| delivered", ": 250 2.1.5 Ok". */
 const saysDelivered = new RegExp(
   `^[\\s>)\\]"'|:;,=–→-]*(?:2\\d\\d[ -]|(?:[^\\s@]{1,20}\\s{1,5}){0,4}(?:${anyWord('delivered')}))`,
