@@ -7,7 +7,6 @@
  * things. The code decides where the text says nothing, and wins where the registry is unmistakable. The command that was answered
  * tells whom the words are about: at MAIL the sender, at RCPT the recipient, after the data the message.
  */
-import { placesOf } from './bounce/address.ts'
 import type { Command } from './bounce/command.ts'
 import { replyLine } from './bounce/reply.ts'
 import { type Doubt, doubtOf } from './doubt.ts'
@@ -15,6 +14,7 @@ import { LiteralIndex } from './literals.ts'
 import receivers from './rules/receivers.json' with { type: 'json' }
 import statuses from './rules/statuses.json' with { type: 'json' }
 import texts from './rules/texts.json' with { type: 'json' }
+import { asItWas, closed, closedDot, plain, plainWords } from './wording.ts'
 import { expression } from './words.ts'
 
 export const reasons = [
@@ -83,9 +83,6 @@ const compile = (rule: GivenRule, name: string, pattern: RegExp): TextRule => ({
   statuses: rule.status,
   isCertain: rule.certain ?? false,
 })
-
-/** Stands for a dot that ends no sentence. */
-const closedDot = '\u2024'
 
 /** Those of `rules/texts.json`, in its order. */
 export const textRules: readonly TextRule[] = (texts.rules as readonly GivenRule[]).map((rule, index) =>
@@ -220,7 +217,6 @@ export type FoundReason = {
   readonly text: number
 }
 
-const textMax = 4_000
 const ofContent: ReadonlySet<string> = new Set(['spamdetected', 'virusdetected'])
 const without = { match: '', text: -1 } as const
 
@@ -320,107 +316,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   return { reason: (said[0] ?? '') === '' && diagnosis.reply === '' ? 'undefined' : 'onhold', rule: 'none', ...without }
 }
 
-/**
- * The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". Nor is what somebody is called a reason:
- * "blocked@b.example".
- */
-const closed = (text: string, hidden: Map<string, string>): string =>
-  closedAddresses(text, hidden).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
-
 const linkPath = /\b(https?:\/\/[^\s/]{1,255})\/\S*/gi
-
-/** @param hidden of each address what stands for it */
-function closedAddresses(text: string, hidden: Map<string, string>): string {
-  let closed = ''
-  let from = 0
-  for (const { address, start, end } of placesOf(text)) {
-    const mask = masked(address)
-    hidden.set(mask, address)
-    closed += text.slice(from, start) + mask
-    from = end
-  }
-  return closed + text.slice(from)
-}
-
-/** As long as the address; a dot that ends the sentence does so behind an address, too. */
-function masked(address: string): string {
-  let mask = ''
-  for (let at = 0; at < address.length; at++) {
-    const char = address.charCodeAt(at)
-    mask += char === atSign ? '@' : char !== dot ? '_' : at < address.length - 1 ? closedDot : '.'
-  }
-  return mask
-}
-const [atSign, dot] = [0x40, 0x2e]
-
-/** What a rule matched, as it was. */
-function asItWas(match: string, hidden: ReadonlyMap<string, string>): string {
-  let text = match
-  if (text.includes('_')) for (const [mask, address] of hidden) text = text.replaceAll(mask, address)
-  return text.replaceAll(closedDot, '.').slice(0, 200)
-}
-
-/** What says nothing of why, though it stands in every refusal of a recipient by Postfix and Cisco's gateways. */
-const idle = /recipient address rejected: (?!access denied|undeliverable|unknown)|- unknown address error (?=\d{3}-)/gi
-/**
- * What mail systems put around a reply in words, no more telling; each with words that only it has, which begin with a letter
- * that is rare, so that they are looked for fast.
- */
-const wrappings: readonly (readonly [word: string, pattern: RegExp, reply?: string])[] = [
-  ['] said:', /\bhost \S{1,255}\[[\da-f.:]{2,45}\] said:/gi],
-  [
-    'SMTP error from remote mail',
-    /(?:\bhost \S{1,255} \[[\da-f.:]{2,45}\](?::\d{1,5})?:? )?smtp error from remote mail ?(?:er|server) after [a-z -]{1,40}(?::\s?<[^<>]{0,320}>)?[^:<>]{0,20}:(?: host \S{1,255} \[[\da-f.:]{2,45}\]:)?/gi,
-  ],
-  [
-    'SMTP communication problem',
-    /there was an? smtp communication problem with the recipient.s email server\.( please contact your system administrator\.)?/gi,
-  ],
-  ['ERROR_CODE', /(?:invalid address|error), error_code ?:(?:\d{3})?, error_code ?:/gi],
-  ['Failure Reason: ', /intended recipients: \S{1,330} failure reason: /gi],
-  ['The error that the other server', /the error that the other server returned was:/gi],
-  ['Remote host said:', /(?<![\da-f.:])(?:[\da-f.:]{2,45} does not like recipient\.? )?remote host said:/gi],
-  ['Giving up on ', /(?<!too long\. )giving up on [\da-f.:]+\.?/gi],
-  ["I've given up.", /this is a permanent error; i.ve given up\./gi],
-  // Stalwart takes the reply apart: the code in words, the enhanced one in parentheses, the text in quotes.
-  [
-    "' rejected command '",
-    /\(?host '[^']{1,255}' rejected command '[^']{0,400}' with code ([45]\d\d) \(([45]\.\d{1,3}\.\d{1,3})\) '/g,
-    ': $1 $2 ',
-  ],
-]
-
-/** Between two sentences: what a colon introduces, and what begins with a small letter, goes on with what stands above it. */
-const emptyLine = /(?<![:：][^\S\n]*)\n[^\S\n]*\n\s*(?![\sa-z])/
-/** Each paragraph in one line. */
-function plain(text: string): string {
-  const start = text.slice(0, textMax)
-  const paragraphs = start.includes('\n') ? start.split(emptyLine) : [start]
-  return unbroken(paragraphs.map(inOneLine).join('\n')).replace(idle, ': ')
-}
-const inOneLine = (text: string): string => text.replace(/[^\S ]\s*| \s+/g, ' ')
-
-/** The same without what is put around a reply. */
-function plainWords(words: string): string {
-  let line = plain(words)
-  for (const [word, pattern, reply = ': '] of wrappings) if (line.includes(word)) line = line.replace(pattern, reply)
-  return line
-}
-
-/** The lines of a reply (RFC 5321, section 4.2.1) each begin with its code, in the middle of a sentence: it is told once. */
-function unbroken(text: string): string {
-  const first = /\b([45]\d\d)-/.exec(text)
-  if (first === null) return text
-  const at = first.index + first[0].length
-  return (
-    text.slice(0, at) +
-    text.slice(at).replace(codeWithin, (found, code: string, hyphen: string, enhanced?: string) =>
-      // Only the last line has a space behind its code.
-      hyphen === '-' || code === first[1] || enhanced !== undefined ? ' ' : found,
-    )
-  )
-}
-const codeWithin = / (?:<<< )?([45]\d\d)([- ])(?=\S)([45]\.\d{1,3}\.\d{1,3} )?/g
 
 /** Before RCPT no recipient has been named: the address or domain that is unknown, or refused, is the sender's; before MAIL it is the client. */
 function ofWhom(command: Command, reason: Reason): Reason {
