@@ -269,6 +269,136 @@ const reasons: Readonly<Record<string, readonly [string, string, string, string]
   ],
 }
 
+/** That a server is not reached, a virus was found, the sender is not allowed, his address blocked. */
+const refusals: Readonly<Record<string, readonly [string, string, string, string]>> = {
+  de: [
+    'Die Nachricht an %s kam zurück, weil der Server nicht erreichbar ist.',
+    'Die Nachricht an %s wurde abgelehnt, weil sie einen Virus enthält.',
+    'Die Nachricht an %s wurde abgelehnt, weil der Absender nicht zugelassen ist.',
+    'Die Nachricht an %s wurde abgelehnt, weil Ihre IP-Adresse gesperrt ist.',
+  ],
+  fr: [
+    'Le message pour %s est revenu car le serveur est injoignable.',
+    'Le message pour %s a été refusé car il contient un virus.',
+    "Le message pour %s a été refusé car l'expéditeur n'est pas autorisé.",
+    'Le message pour %s a été refusé car votre adresse IP est bloquée.',
+  ],
+  es: [
+    'El mensaje para %s fue devuelto porque no se puede contactar con el servidor.',
+    'El mensaje para %s fue rechazado porque contiene un virus.',
+    'El mensaje para %s fue rechazado porque el remitente no está autorizado.',
+    'El mensaje para %s fue rechazado porque su dirección IP está bloqueada.',
+  ],
+  it: [
+    'Il messaggio per %s è tornato indietro perché il server non è raggiungibile.',
+    'Il messaggio per %s è stato rifiutato perché contiene un virus.',
+    'Il messaggio per %s è stato rifiutato perché il mittente non è autorizzato.',
+    'Il messaggio per %s è stato rifiutato perché il suo indirizzo IP è bloccato.',
+  ],
+  pt: [
+    'A mensagem para %s foi devolvida porque o servidor está inacessível.',
+    'A mensagem para %s foi rejeitada porque contém um vírus.',
+    'A mensagem para %s foi rejeitada porque o remetente não está autorizado.',
+    'A mensagem para %s foi rejeitada porque o seu endereço IP está bloqueado.',
+  ],
+  nl: [
+    'Het bericht aan %s kwam terug omdat de server niet bereikbaar is.',
+    'Het bericht aan %s werd geweigerd omdat het een virus bevat.',
+    'Het bericht aan %s werd geweigerd omdat de afzender niet is toegestaan.',
+    'Het bericht aan %s werd geweigerd omdat uw IP-adres is geblokkeerd.',
+  ],
+  sv: [
+    'Meddelandet till %s kom tillbaka eftersom servern inte kan nås.',
+    'Meddelandet till %s avvisades eftersom det innehåller ett virus.',
+    'Meddelandet till %s avvisades eftersom avsändaren inte är tillåten.',
+    'Meddelandet till %s avvisades eftersom din IP-adress är spärrad.',
+  ],
+  da: [
+    'Beskeden til %s kom retur, fordi serveren ikke kan nås.',
+    'Beskeden til %s blev afvist, fordi den indeholder en virus.',
+    'Beskeden til %s blev afvist, fordi afsenderen ikke er tilladt.',
+    'Beskeden til %s blev afvist, fordi din IP-adresse er spærret.',
+  ],
+  no: [
+    'Meldingen til %s kom i retur fordi serveren ikke kan nås.',
+    'Meldingen til %s ble avvist fordi den inneholder et virus.',
+    'Meldingen til %s ble avvist fordi avsenderen ikke er tillatt.',
+    'Meldingen til %s ble avvist fordi IP-adressen din er sperret.',
+  ],
+  fi: [
+    'Viesti osoitteeseen %s palautui, koska palvelimeen ei saada yhteyttä.',
+    'Viesti osoitteeseen %s hylättiin, koska se sisältää viruksen.',
+    'Viesti osoitteeseen %s hylättiin, koska lähettäjää ei sallita.',
+    'Viesti osoitteeseen %s hylättiin, koska IP-osoite on estetty.',
+  ],
+  pl: [
+    'Wiadomość do %s wróciła, ponieważ serwer jest nieosiągalny.',
+    'Wiadomość do %s została odrzucona, ponieważ zawiera wirusa.',
+    'Wiadomość do %s została odrzucona, ponieważ nadawca nie jest dozwolony.',
+    'Wiadomość do %s została odrzucona, ponieważ Twój adres IP jest zablokowany.',
+  ],
+  cs: [
+    'Zpráva pro %s se vrátila, protože server je nedostupný.',
+    'Zpráva pro %s byla odmítnuta, protože obsahuje virus.',
+    'Zpráva pro %s byla odmítnuta, protože odesílatel není povolen.',
+    'Zpráva pro %s byla odmítnuta, protože vaše IP adresa je zablokována.',
+  ],
+  hu: [
+    'A %s címre küldött üzenet visszajött, mert a kiszolgáló nem érhető el.',
+    'A %s címre küldött üzenetet elutasították, mert vírust tartalmaz.',
+    'A %s címre küldött üzenetet elutasították, mert a feladó nem engedélyezett.',
+    'A %s címre küldött üzenetet elutasították, mert az Ön IP-címe le van tiltva.',
+  ],
+  ro: [
+    'Mesajul pentru %s a revenit deoarece serverul nu poate fi contactat.',
+    'Mesajul pentru %s a fost respins deoarece conține un virus.',
+    'Mesajul pentru %s a fost respins deoarece expeditorul nu este permis.',
+    'Mesajul pentru %s a fost respins deoarece adresa dvs. IP este blocată.',
+  ],
+  tr: [
+    '%s adresine ileti geri döndü, çünkü sunucuya ulaşılamıyor.',
+    '%s adresine ileti virüs içerdiği için reddedildi.',
+    '%s adresine ileti reddedildi, çünkü gönderene izin verilmiyor.',
+    '%s adresine ileti reddedildi, çünkü IP adresiniz engellenmiş.',
+  ],
+  ru: [
+    'Сообщение для %s вернулось, так как сервер недоступен.',
+    'Сообщение для %s отклонено, так как содержит вирус.',
+    'Сообщение для %s отклонено, так как отправитель не разрешен.',
+    'Сообщение для %s отклонено, так как ваш IP-адрес заблокирован.',
+  ],
+  uk: [
+    'Повідомлення для %s повернулося, бо сервер недоступний.',
+    'Повідомлення для %s відхилено, бо воно містить вірус.',
+    'Повідомлення для %s відхилено, бо відправник не дозволений.',
+    'Повідомлення для %s відхилено, бо вашу IP-адресу заблоковано.',
+  ],
+  el: [
+    'Το μήνυμα προς %s επέστρεψε επειδή ο διακομιστής δεν είναι προσβάσιμος.',
+    'Το μήνυμα προς %s απορρίφθηκε επειδή περιέχει ιό.',
+    'Το μήνυμα προς %s απορρίφθηκε επειδή ο αποστολέας δεν επιτρέπεται.',
+    'Το μήνυμα προς %s απορρίφθηκε επειδή η διεύθυνση IP σας είναι αποκλεισμένη.',
+  ],
+  ja: [
+    '%s 宛のメールは、サーバーに接続できないため戻りました。',
+    '%s 宛のメールは、ウイルスを含むため拒否されました。',
+    '%s 宛のメールは、送信者が許可されていないため拒否されました。',
+    '%s 宛のメールは、お使いのIPアドレスがブロックされているため拒否されました。',
+  ],
+  zh: [
+    '发给 %s 的邮件被退回，因为无法连接服务器。',
+    '发给 %s 的邮件因含有病毒被拒绝。',
+    '发给 %s 的邮件被拒绝，因为发件人未被允许。',
+    '发给 %s 的邮件被拒绝，因为您的IP地址已被封锁。',
+  ],
+  ko: [
+    '%s 님에게 보낸 메일이 반송되었습니다. 서버에 연결할 수 없습니다.',
+    '%s 님에게 보낸 메일이 바이러스가 포함되어 거부되었습니다.',
+    '%s 님에게 보낸 메일이 거부되었습니다. 보낸 사람이 허용되지 않습니다.',
+    '%s 님에게 보낸 메일이 거부되었습니다. 귀하의 IP 주소가 차단되었습니다.',
+  ],
+}
+
 const verdictOn = (sentence: string, subject: string, type: string): string => {
   const { kind, recipients } = classify(
     Buffer.from(
@@ -304,6 +434,16 @@ describe('a notice of one sentence', () => {
             `bounce ann@x.example failed ${expected[index]}`,
             sentence,
           )
+    })
+  }
+  for (const [language, sentences] of Object.entries(refusals)) {
+    it(`tells who refuses, in ${language}`, () => {
+      const expected = [/networkerror|expired/, /virusdetected/, /rejected|policyviolation|filtered/, /blocked/]
+      for (const [index, sentence] of sentences.entries()) {
+        const verdict = verdictOn(sentence, 'Undelivered mail', 'text/plain')
+        assert.match(verdict, /^bounce ann@x\.example failed \w+ false$/)
+        assert.match(verdict, expected[index] ?? /$^/, sentence)
+      }
     })
   }
 })
