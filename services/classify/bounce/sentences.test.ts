@@ -399,6 +399,94 @@ const refusals: Readonly<Record<string, readonly [string, string, string, string
   ],
 }
 
+/** Too many messages, DMARC that fails, relaying, an attachment that is not allowed. */
+const policies: Readonly<Record<string, readonly [string, string, string, string]>> = {
+  de: [
+    'Die Nachricht an %s wurde nicht angenommen: zu viele Nachrichten in kurzer Zeit.',
+    'Die Nachricht an %s wurde abgelehnt, weil die DMARC-Prüfung fehlgeschlagen ist.',
+    'Die Nachricht an %s wurde abgelehnt: Weiterleitung (Relay) nicht erlaubt.',
+    'Die Nachricht an %s wurde abgelehnt, weil der Dateityp des Anhangs nicht erlaubt ist.',
+  ],
+  fr: [
+    "Le message pour %s n'a pas été accepté : trop de messages en peu de temps.",
+    'Le message pour %s a été refusé car la vérification DMARC a échoué.',
+    'Le message pour %s a été refusé : relais non autorisé.',
+    "Le message pour %s a été refusé car ce type de pièce jointe n'est pas autorisé.",
+  ],
+  es: [
+    'El mensaje para %s no fue aceptado: demasiados mensajes en poco tiempo.',
+    'El mensaje para %s fue rechazado porque falló la verificación DMARC.',
+    'El mensaje para %s fue rechazado: retransmisión (relay) no permitida.',
+    'El mensaje para %s fue rechazado porque el tipo de archivo adjunto no está permitido.',
+  ],
+  it: [
+    'Il messaggio per %s non è stato accettato: troppi messaggi in poco tempo.',
+    'Il messaggio per %s è stato rifiutato perché la verifica DMARC è fallita.',
+    'Il messaggio per %s è stato rifiutato: relay non consentito.',
+    'Il messaggio per %s è stato rifiutato perché il tipo di allegato non è consentito.',
+  ],
+  pt: [
+    'A mensagem para %s não foi aceita: muitas mensagens em pouco tempo.',
+    'A mensagem para %s foi rejeitada porque a verificação DMARC falhou.',
+    'A mensagem para %s foi rejeitada: relay não permitido.',
+    'A mensagem para %s foi rejeitada porque o tipo de anexo não é permitido.',
+  ],
+  nl: [
+    'Het bericht aan %s werd niet aanvaard: te veel berichten in korte tijd.',
+    'Het bericht aan %s werd geweigerd omdat de DMARC-controle mislukte.',
+    'Het bericht aan %s werd geweigerd: relay niet toegestaan.',
+    'Het bericht aan %s werd geweigerd omdat dit type bijlage niet is toegestaan.',
+  ],
+  sv: [
+    'Meddelandet till %s togs inte emot: för många meddelanden på kort tid.',
+    'Meddelandet till %s avvisades eftersom DMARC-kontrollen misslyckades.',
+    'Meddelandet till %s avvisades: vidaresändning (relay) är inte tillåten.',
+    'Meddelandet till %s avvisades eftersom bilagans typ inte är tillåten.',
+  ],
+  da: [
+    'Beskeden til %s blev ikke modtaget: for mange beskeder på kort tid.',
+    'Beskeden til %s blev afvist, fordi DMARC-kontrollen mislykkedes.',
+    'Beskeden til %s blev afvist: relay er ikke tilladt.',
+    'Beskeden til %s blev afvist, fordi denne type vedhæftet fil ikke er tilladt.',
+  ],
+  pl: [
+    'Wiadomość do %s nie została przyjęta: zbyt wiele wiadomości w krótkim czasie.',
+    'Wiadomość do %s została odrzucona, ponieważ weryfikacja DMARC nie powiodła się.',
+    'Wiadomość do %s została odrzucona: przekazywanie (relay) niedozwolone.',
+    'Wiadomość do %s została odrzucona, ponieważ ten typ załącznika jest niedozwolony.',
+  ],
+  cs: [
+    'Zpráva pro %s nebyla přijata: příliš mnoho zpráv v krátké době.',
+    'Zpráva pro %s byla odmítnuta, protože kontrola DMARC selhala.',
+    'Zpráva pro %s byla odmítnuta: předávání (relay) není povoleno.',
+    'Zpráva pro %s byla odmítnuta, protože tento typ přílohy není povolen.',
+  ],
+  ru: [
+    'Сообщение для %s не принято: слишком много сообщений за короткое время.',
+    'Сообщение для %s отклонено, так как проверка DMARC не пройдена.',
+    'Сообщение для %s отклонено: пересылка (relay) запрещена.',
+    'Сообщение для %s отклонено, так как такой тип вложения запрещен.',
+  ],
+  tr: [
+    '%s adresine ileti kabul edilmedi: kısa sürede çok fazla ileti.',
+    '%s adresine ileti reddedildi, çünkü DMARC doğrulaması başarısız.',
+    '%s adresine ileti reddedildi: aktarma (relay) izni yok.',
+    '%s adresine ileti reddedildi, çünkü bu ek türüne izin verilmiyor.',
+  ],
+  ja: [
+    '%s 宛のメールは、短時間に送信が多すぎるため受け付けられませんでした。',
+    '%s 宛のメールは、DMARC認証に失敗したため拒否されました。',
+    '%s 宛のメールは、中継が許可されていないため拒否されました。',
+    '%s 宛のメールは、添付ファイルの種類が許可されていないため拒否されました。',
+  ],
+  zh: [
+    '发给 %s 的邮件未被接收：短时间内发送过多。',
+    '发给 %s 的邮件被拒绝，因为DMARC验证失败。',
+    '发给 %s 的邮件被拒绝：不允许中继。',
+    '发给 %s 的邮件被拒绝，因为不允许该类型的附件。',
+  ],
+}
+
 const verdictOn = (sentence: string, subject: string, type: string): string => {
   const { kind, recipients } = classify(
     Buffer.from(
@@ -436,14 +524,17 @@ describe('a notice of one sentence', () => {
           )
     })
   }
-  for (const [language, sentences] of Object.entries(refusals)) {
-    it(`tells who refuses, in ${language}`, () => {
-      const expected = [/networkerror|expired/, /virusdetected/, /rejected|policyviolation|filtered/, /blocked/]
-      for (const [index, sentence] of sentences.entries()) {
-        const verdict = verdictOn(sentence, 'Undelivered mail', 'text/plain')
-        assert.match(verdict, /^bounce ann@x\.example failed \w+ false$/)
-        assert.match(verdict, expected[index] ?? /$^/, sentence)
-      }
-    })
-  }
+  for (const [table, expected] of [
+    [refusals, [/networkerror|expired/, /virusdetected/, /rejected|policyviolation|filtered/, /blocked/]],
+    [policies, [/speeding|toomanyconn/, /authfailure/, /norelaying/, /policyviolation|contenterror/]],
+  ] as const)
+    for (const [language, sentences] of Object.entries(table)) {
+      it(`tells who or what is refused, in ${language}: ${expected.join(', ')}`, () => {
+        for (const [index, sentence] of sentences.entries()) {
+          const verdict = verdictOn(sentence, 'Undelivered mail', 'text/plain')
+          assert.match(verdict, /^bounce ann@x\.example failed \w+ false$/)
+          assert.match(verdict, expected[index] ?? /$^/, sentence)
+        }
+      })
+    }
 })
