@@ -134,8 +134,9 @@ export class Sources {
   #returnedPart(): Part | null {
     const parts = this.parts()
     const whole = parts.find((part) => isMessage(part) && part.children.length > 0)?.children[0]
+    if (whole !== undefined || parts.length < 2 || parts.some(isHeaders)) return whole ?? null
     // Some make a part of its header and its text.
-    return whole ?? parts.find((part) => part !== this.root && hasAll(part, ['message-id', 'from'])) ?? null
+    return parts.find((part) => part !== this.root && hasAll(part, ['from', 'message-id'])) ?? null
   }
 
   /** The message where it is no part that was parsed: encoded, a file, text of a notice, or behind a boundary that is none. */
@@ -148,7 +149,7 @@ export class Sources {
 
   /** The header of a message that some system broke, without what is no field; empty: it is not broken. */
   #mended(returned: Part): Buffer {
-    if (ownFields.some((name) => findField(returned, name) !== undefined)) return Buffer.alloc(0)
+    if (returned.fields.some(({ name }) => ownFields.has(name))) return nothing
     return returnedFields(`\n${this.#textFrom(returned.start, returned.end)}`)
   }
 
@@ -245,7 +246,8 @@ function charsetOf(bytes: Buffer, root: Part, parts: readonly Part[]): string {
 /** Of a header that some system broke, and of a report that a boundary does not end. */
 const strayBytesMax = 64 * 1024
 const strayType = /^content-type:[ \t]*(?:message\/rfc822|text\/rfc822-headers)\b[^\r\n]*\r?\n/im
-const ownFields = ['from', 'to', 'subject', 'message-id']
+const ownFields: ReadonlySet<string> = new Set(['from', 'to', 'subject', 'message-id'])
+const nothing = Buffer.alloc(0)
 const hasAll = (part: Part, names: readonly string[]): boolean =>
   names.every((name) => findField(part, name) !== undefined)
 
@@ -257,7 +259,7 @@ const isHeaders = ({ type }: Part): boolean =>
 function returnedFields(returned: string): Buffer {
   const text = returned.replace(/^[^\n]*\n+/, (first) => (/^[A-Za-z-]+:(?!\/\/)/.test(first) ? first : ''))
   const prefix = /^([ \t>|]*)[A-Za-z][A-Za-z-]*:(?!\/\/)/m.exec(text)?.[1]
-  if (prefix === undefined) return Buffer.alloc(0)
+  if (prefix === undefined) return nothing
   const lines =
     prefix === ''
       ? text

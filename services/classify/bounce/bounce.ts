@@ -12,7 +12,7 @@ import { wordsOf } from '../words.ts'
 import { addressesIn, withoutAddresses } from './address.ts'
 import { type Command, commandOf } from './command.ts'
 import { type Dsn, recipientsMax } from './dsn.ts'
-import { listOfOffice } from './list.ts'
+import { isListOffice, listOfOffice } from './list.ts'
 import {
   type Notice,
   type NoticeOptions,
@@ -404,7 +404,7 @@ function recipientsOf(sources: Sources): (address: string) => boolean {
 /** Addresses of offices, not of recipients. */
 const isOffice = (address: string): boolean =>
   /^(?:mailer-daemon|post_?master|abuse|hostmaster|noreply|no-reply|support|helpdesk)@/i.test(address) ||
-  listOfOffice(address) !== ''
+  isListOffice(address)
 
 /** The list that speaks of itself; empty: none does. */
 function listOf(sources: Sources, notice: string): string {

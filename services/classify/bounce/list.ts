@@ -76,6 +76,8 @@ export function unbroken(given: readonly string[], isAlone: (line: string) => bo
 /** Whom to write to about a list: Mailman, ezmlm, Sympa, mlmmj; LISTSERV and Majordomo. */
 const listOffice = /^(?:owner-([^@]{1,64})|([^@]{1,64})[-+](?:owner|request|bounces))(@[\w.-]{1,255})$/i
 
+export const isListOffice = (address: string): boolean => listOffice.test(address)
+
 /** The mailing list whose office an address is; empty: of none. */
 export function listOfOffice(address: string): string {
   const [, behind, before, domain] = listOffice.exec(address) ?? []
