@@ -9,7 +9,9 @@ import { address, placesOf } from './address.ts'
 export const lineMax = 2_000
 
 /** What goes on with a list of recipients: a comma or an "and", or the reply for the next one. */
-const comma = `[,;、，；/&]\\s*(?:[45]\\d\\d[ -](?:[45]\\.\\d{1,3}\\.\\d{1,3} )?)?|(?:${anyWord('and')})(?:\\s+|$)|(?:和|与|與|及|と|および|및)\\s*`
+const sign = `[,;、，；/&]\\s*(?:[45]\\d\\d[ -](?:[45]\\.\\d{1,3}\\.\\d{1,3} )?)?|(?:和|与|與|及|と|および|및)\\s*`
+const and = `(?:${anyWord('and')})(?:\\s+|$)`
+const comma = `${sign}|${and}`
 /** The next of a list: between two, what is wrong with the first may stand in front of the comma. */
 const listed = (() => {
   const wrong = `\\s*\\([^()]{0,200}\\)|\\s*[-–:]\\s[^.;@()]{0,200}(?=[,;])|\\s[^.;@()]{0,100}(?=[,;]\\s*[45]\\d\\d[ -])`
@@ -17,14 +19,10 @@ const listed = (() => {
   const opens = `(?:${name})?[<(["'“‘]{0,3}(?:mailto:|smtp:)?`
   return new RegExp(`(?:>\\s*<|[>)\\]"'”’]{0,3}(?:${wrong})?\\s*(?:${comma})+${opens})(${address})`, 'uy')
 })()
-/** Of a line that a list of recipients breaks, and of the next. */
-const brokenList = new RegExp(`@[\\w.-]{1,255}[>)\\]"']{0,3}\\s*(?:${comma})$`, 'u')
 /** Whether a line ends in the middle of a list of recipients: what is said of its last one stands behind the list. */
-export const endsInList = (line: string): boolean => line.includes('@') && listEnd.test(line.trimEnd())
-const listEnd = new RegExp(
-  `@[\\w.-]{1,255}[>)\\]"']{0,3}(?:\\s*[,;、，；&](?:\\s+(?:${anyWord('and')}))?|\\s+(?:${anyWord('and')}))$`,
-  'iu',
-)
+export const endsInList = (line: string): boolean => line.includes('@') && listEnd.test(line)
+/** A word needs a space in front: the last letter of "example" is the Italian "and". */
+const listEnd = new RegExp(`@[\\w.-]{1,255}[>)\\]"']{0,3}(?:\\s*(?:${sign})(?:${and})?|\\s+${and})$`, 'iu')
 const listGoesOn = /^\s*[<("']{0,3}[^\s<>@"',;:()]{1,64}@[\w.-]/
 
 /** The recipients that a line lists behind the one that ends at `end`, and where the last of them ends. */
@@ -61,11 +59,11 @@ export function unbroken(given: readonly string[], isAlone: (line: string) => bo
   for (const line of given) {
     const before = lines.at(-1)
     const goesOn =
-      before?.includes('@') &&
+      before !== undefined &&
       line.includes('@') &&
       before.length + line.length < lineMax &&
       listGoesOn.test(line) &&
-      brokenList.test(before) &&
+      endsInList(before) &&
       !isAlone(before)
     if (goesOn) lines[lines.length - 1] = `${before} ${line.trimStart()}`
     else lines.push(line)

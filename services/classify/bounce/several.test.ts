@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { classify } from '../classify.ts'
+import { unbroken } from './list.ts'
 
 type Recipient = readonly [address: string, reply: string, reason: string]
 const ann: Recipient = ['ann@one.example', '550 5.1.1 User unknown', 'userunknown']
@@ -206,4 +207,16 @@ describe('several recipients with a reply for each, as written by', () => {
       }
     })
   }
+})
+
+describe('a list of recipients that a line breaks', () => {
+  const joined = (line: string): boolean => unbroken([line, 'bob@two.example said: full'], () => false).length === 1
+
+  it('goes on behind a comma or an "and", in any language', () => {
+    for (const end of [',', ' and', ', und', ' e', '、', ' と', '/']) assert.ok(joined(`to ann@one.example${end}`), end)
+  })
+
+  it('does not where an address ends with the letter that is "and" in another language', () => {
+    for (const end of ['', '.', ':']) assert.ok(!joined(`to ann@one.example${end}`), end)
+  })
 })
