@@ -72,11 +72,14 @@ export function takenFor(received: string): string {
   return findAddress(taken) === taken ? taken : ''
 }
 
+/** Addresses in the fields of a list (RFC 2369). */
+export const mailtoLinks = /<mailto:([^>?]{3,320})/gi
+
 /** Our return address, and the one to unsubscribe at, as a report or the returned message has them; empty strings where they do not. */
 export function returnPaths(sources: Sources): string[] {
   const feedback = sources.parts().find(({ type }) => type === 'message/feedback-report')
   const told = feedback === undefined ? [] : reportFields(sources.bytes, feedback)('original-mail-from').slice(0, 1)
   const paths = ['return-path', 'x-envelope-from', 'errors-to'].map((name) => sources.returnedHeader(name))
-  const [, unsubscribe = ''] = /<mailto:([^>?]{3,320})/i.exec(sources.returnedHeader('list-unsubscribe')) ?? []
-  return [...told, ...paths, unsubscribe].map(findAddress)
+  const links = [...sources.returnedHeader('list-unsubscribe').matchAll(mailtoLinks)].map(([, address = '']) => address)
+  return [...told, ...paths, ...links.slice(0, 1)].map(findAddress)
 }

@@ -8,6 +8,7 @@ import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { takenFor } from './addresses.ts'
 import { type AggregateFacts, readDmarc, readTlsReport, unpack } from './aggregate.ts'
+import { isStatusPart } from './bounce/status-parts.ts'
 import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
 import { anyWord, compiled, wordsOf } from './words.ts'
@@ -195,7 +196,7 @@ function readAggregate(sources: Sources): Report | null {
   const { root, bytes } = sources
   const parts = sources.parts()
   // Most are bounces.
-  if (parts.some(({ type }) => type === 'message/delivery-status')) return null
+  if (parts.some(isStatusPart)) return null
   const nameOf = (part: Part): string =>
     `${part.parameters['name'] ?? ''} ${headerText(bytes, part, 'content-disposition')}`
   const tls = parts.find(({ type }) => type.startsWith('application/tlsrpt'))
@@ -223,7 +224,8 @@ function readAggregate(sources: Sources): Report | null {
     facts,
     evidence: [evidence(variant)],
   })
-  for (const part of [...(named === undefined ? [] : [named]), ...files].slice(0, packedPartsMax)) {
+  const ordered = named === undefined ? files : [named, ...files.filter((part) => part !== named)]
+  for (const part of ordered.slice(0, packedPartsMax)) {
     const unpacked = unpack(decodeBody(bytes, part, packedMax))
     // What takes all the room that one has is the last that is looked at.
     if (unpacked === null) break

@@ -19,6 +19,7 @@ import {
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Envelope, Evidence } from '#schemas/types.ts'
 import { splitNotice } from './bounce/notice.ts'
+import { isStatusPart } from './bounce/status-parts.ts'
 import { isReply, untagged } from './subject.ts'
 
 const textBytesMax = 256 * 1024
@@ -159,7 +160,7 @@ export class Sources {
 
   /** What stands behind the header of a part of a returned message whose boundary is not that of the others. */
   #behindBoundary(): string {
-    const report = this.parts().find(({ type }) => type === 'message/delivery-status')
+    const report = this.parts().find(isStatusPart)
     if (report === undefined) return ''
     const text = this.#textFrom(report.bodyStart, report.end)
     const type = strayType.exec(text)

@@ -2,7 +2,7 @@
  * What was said, as the rules of reasons look at it: each paragraph in one line, without what mail systems put around a reply, and without what
  * somebody is called.
  */
-import { placesOf } from './bounce/address.ts'
+import { replaceAddresses } from './bounce/address.ts'
 
 /** Stands for a dot that ends no sentence. */
 export const closedDot = '\u2024'
@@ -12,22 +12,15 @@ const textMax = 4_000
 /**
  * The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". Nor is what somebody is called a reason:
  * "blocked@b.example".
+ *
+ * @param hidden of each address what stands for it
  */
 export const closed = (text: string, hidden: Map<string, string>): string =>
-  closedAddresses(text, hidden).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
-
-/** @param hidden of each address what stands for it */
-function closedAddresses(text: string, hidden: Map<string, string>): string {
-  let closed = ''
-  let from = 0
-  for (const { address, start, end } of placesOf(text)) {
+  replaceAddresses(text, (address) => {
     const mask = masked(address)
     hidden.set(mask, address)
-    closed += text.slice(from, start) + mask
-    from = end
-  }
-  return closed + text.slice(from)
-}
+    return mask
+  }).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
 
 /** As long as the address; a dot that ends the sentence does so behind an address, too. */
 function masked(address: string): string {

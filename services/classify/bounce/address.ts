@@ -41,13 +41,13 @@ export const addressesIn = (text: string): string[] =>
     .map(({ address }) => bareAddress(address))
     .filter((address) => address !== '')
 
-/** What a text says beside addresses: what somebody is called tells nothing. */
-export function withoutAddresses(text: string): string {
-  let rest = ''
+/** A text with something else in the place of each address: what somebody is called tells nothing. */
+export function replaceAddresses(text: string, by: (address: string) => string): string {
+  let replaced = ''
   let from = 0
-  for (const { start, end } of placesOf(text)) {
-    rest += `${text.slice(from, start)} `
+  for (const { address, start, end } of placesOf(text)) {
+    replaced += text.slice(from, start) + by(address)
     from = end
   }
-  return rest + text.slice(from)
+  return replaced + text.slice(from)
 }

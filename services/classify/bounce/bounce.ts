@@ -5,11 +5,11 @@
 import type { Part } from '#lib/mail/mime.ts'
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
-import { takenFor } from '../addresses.ts'
+import { mailtoLinks, takenFor } from '../addresses.ts'
 import { type FoundReason, findReason, hardReasons, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
-import { addressesIn, withoutAddresses } from './address.ts'
+import { addressesIn, replaceAddresses } from './address.ts'
 import { type Command, commandOf } from './command.ts'
 import { type Dsn, recipientsMax } from './dsn.ts'
 import { isListOffice, listOfOffice } from './list.ts'
@@ -350,7 +350,8 @@ function variantOf(recipients: readonly VerdictRecipient[], delayed: () => boole
 }
 
 const delayPattern = wordsOf('delay')
-const saysDelay = (text: string): boolean => delayPattern.test(text) && delayPattern.test(withoutAddresses(text))
+const saysDelay = (text: string): boolean =>
+  delayPattern.test(text) && delayPattern.test(replaceAddresses(text, () => ' '))
 /** Of a notice so far: what is delivered is said at its front. */
 const reachedTextMax = 500
 /** Of a notice so far: behind it may stand what came back. */
@@ -377,7 +378,7 @@ function strangers(sources: Sources, returned: Part | null): (address: string) =
   // Whom to write to for help with a list, or to join it: RFC 2369.
   for (const name of ['list-help', 'list-subscribe', 'list-unsubscribe', 'list-owner', 'list-post']) {
     if (!sources.has(name)) continue
-    for (const [, address = ''] of sources.header(name).matchAll(/<mailto:([^>?]{3,320})/gi)) add(address)
+    for (const [, address = ''] of sources.header(name).matchAll(mailtoLinks)) add(address)
   }
   for (const path of sources.envelope?.forwardPaths ?? []) known.add(path.address.toLowerCase())
   const to = returned === null ? '' : findAddress(sources.returnedHeader('to')).toLowerCase()

@@ -86,8 +86,7 @@ const [deliveredLinesMax, deliveredMax] = [2, 200]
 const listMax = 50
 
 function isDelivered(lines: readonly string[], { address, line, at }: Found, next: Found | undefined): boolean {
-  const isLast = next?.line === line
-  const behind = (lines[line] ?? '').slice(at + address.length, isLast ? next.at : undefined)
+  const behind = (lines[line] ?? '').slice(at + address.length, next?.line === line ? next.at : undefined)
   const end = Math.min(next?.line ?? lines.length, line + 1 + deliveredLinesMax)
   const [told = ''] = [behind, ...lines.slice(line + 1, end)].join('\n').slice(0, deliveredMax).split(blankLine)
   if (saysWhy(told)) return false
@@ -114,14 +113,21 @@ export function sectionsOf(lines: readonly string[], found: readonly Found[]): S
     const place = { ...one, isShared: false, before: undefined, next: undefined, end: lines.length }
     return [{ address: one.address, isShared: false, text: behind(lines, place), heading: '' }]
   }
+  const isOnLine = (line: number, index: number): boolean =>
+    found[index - 1]?.line === line || found[index + 1]?.line === line
   const fronts = wordsInFront(lines, found)
-  const headings = fronts === null ? headingsOf(lines, found) : []
+  if (fronts !== null)
+    return found.map(({ address, line }, index) => ({
+      address,
+      isShared: isOnLine(line, index),
+      text: fronts[index] ?? '',
+      heading: '',
+    }))
+  const headings = headingsOf(lines, found)
   const mentions = mentionsOf(lines, found)
   const sections = found.map(({ address, line, at }, index): Section => {
     const [before, next] = [found[index - 1], found[index + 1]]
-    const isShared = before?.line === line || next?.line === line
-    const front = fronts?.[index]
-    if (front !== undefined) return { address, isShared, text: front, heading: '' }
+    const isShared = isOnLine(line, index)
     const ends = [next?.line, headings[index + 1]?.start, mentions[index]?.[0]?.endLine].filter(
       (end) => end !== undefined,
     )
@@ -129,7 +135,6 @@ export function sectionsOf(lines: readonly string[], found: readonly Found[]): S
     const heading = headings[index]?.text ?? ''
     return { address, isShared, text: behind(lines, { line, at, isShared, before, next, end }), heading }
   })
-  if (fronts !== null) return sections
   // Many list all of them first, and tell behind what became of each.
   const isList = saysTheSame(sections)
   return sections.map((section, index) => {
@@ -201,12 +206,8 @@ function behind(lines: readonly string[], { line, at, isShared, before, next, en
   if (isShared) return [lines[line]?.slice(at), ...lines.slice(line + 1, end)].join('\n')
   // In a transcript the recipient stands behind the dialogue that failed.
   let start = line
-  while (
-    !rcptLine.test(lines[line] ?? '') &&
-    start - 1 > (before?.line ?? -1) &&
-    transcriptLine.test(lines[start - 1] ?? '')
-  )
-    start--
+  if (!rcptLine.test(lines[line] ?? ''))
+    while (start - 1 > (before?.line ?? -1) && transcriptLine.test(lines[start - 1] ?? '')) start--
   return lines.slice(start, end).join('\n')
 }
 

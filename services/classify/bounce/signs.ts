@@ -74,9 +74,9 @@ function isReturnedByList(sources: Sources): boolean {
 const refusalTextMax = 1_000
 
 /** Exchange puts what became of a message in front of its subject, also where that arrived. */
-const receiptSubject = new RegExp(`^(?:${anyWord('delivered')})\\p{L}{0,3}\\s*[:：]`, 'iu')
+const deliveredSubject = new RegExp(`^(?:${anyWord('delivered')})\\p{L}{0,3}\\s*[:：]`, 'iu')
 const isReceipt = (sources: Sources, nullPath: boolean): boolean =>
-  nullPath && /^post_?master@/i.test(findAddress(sources.header('from'))) && receiptSubject.test(sources.subject())
+  nullPath && /^post_?master@/i.test(findAddress(sources.header('from'))) && deliveredSubject.test(sources.subject())
 
 /** As lists and ticket systems mark their own: "[JIRA] (OPS-12) Mail delivery failed". */
 const isTagged = (subject: string): boolean => /^\[[^\]\n]{1,60}\]/.test(subject)
