@@ -262,8 +262,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
   let doubts = 0
   for (const [index, each] of said.entries()) {
     if (each === '' || doubts >= doubtsMax) continue
-    const hidden = new Map<string, string>()
-    const whole = closed(each, hidden)
+    const whole = closed(each)
     const candidates = textIndex.candidates(each)
     // What the remote side answered says more than what is put around it, and what is said first more than what is added.
     const at = replyLine.exec(each)?.index ?? 0
@@ -288,7 +287,7 @@ export function findReason(diagnosis: Diagnosis, { rules = [], tried }: ReasonOp
         }
         tried?.(rule.name, match !== null)
         if (match === null) continue
-        const told = { rule: rule.name, match: asItWas(match[0], hidden), text: index }
+        const told = { rule: rule.name, match: asItWas(match[0], each), text: index }
         if (isOfUnseen(rule)) {
           if (index < 2) despite ??= { reason: rule.reason, ...told }
           continue

@@ -11,18 +11,12 @@ const textMax = 4_000
 
 /**
  * The dots of an address or of a host's name end no sentence: "user [a@b.example] does not exist". Nor is what somebody is called a reason:
- * "blocked@b.example".
- *
- * @param hidden of each address what stands for it
+ * "blocked@b.example". As long as the text.
  */
-export const closed = (text: string, hidden: Map<string, string>): string =>
-  replaceAddresses(text, (address) => {
-    const mask = masked(address)
-    hidden.set(mask, address)
-    return mask
-  }).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
+export const closed = (text: string): string =>
+  replaceAddresses(text, masked).replace(/(?<=\w)\.(?!\d)(?=[\w-]{1,63}\.|[a-z]{2,63}\b)/gi, closedDot)
 
-/** As long as the address; a dot that ends the sentence does so behind an address, too. */
+/** A dot that ends the sentence does so behind an address, too. */
 function masked(address: string): string {
   let mask = ''
   for (let at = 0; at < address.length; at++) {
@@ -33,11 +27,15 @@ function masked(address: string): string {
 }
 const [atSign, dot] = [0x40, 0x2e]
 
-/** What a rule matched, as it was. */
-export function asItWas(match: string, hidden: ReadonlyMap<string, string>): string {
-  let text = match
-  if (text.includes('_')) for (const [mask, address] of hidden) text = text.replaceAll(mask, address)
-  return text.replaceAll(closedDot, '.').slice(0, 200)
+/** As much as is shown of what a rule matched. */
+const matchMax = 200
+
+/** What a rule matched in a closed text, as it stands in the text itself. */
+export function asItWas(match: string, text: string): string {
+  const start = match.slice(0, matchMax).replaceAll(closedDot, '.')
+  if (!start.includes('_')) return start
+  const shape = start.replace(/[^\w\s]/g, '\\$&').replaceAll('_', '.')
+  return new RegExp(shape).exec(text)?.[0] ?? start
 }
 
 /** What says nothing of why, though it stands in every refusal of a recipient by Postfix and Cisco's gateways. */

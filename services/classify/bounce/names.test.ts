@@ -92,3 +92,21 @@ describe('the subject of the message that came back', () => {
       })
     }
 })
+
+describe('the bytes that decided', () => {
+  it('are shown as they stand, though somebody else is called by as many letters', () => {
+    const body =
+      '<ann@one.example>: user ann@one.example unknown\n\n<bob@two.example>: user bob@two.example unknown, says eve@one.example (a.b_c)\n'
+    const { evidence } = classify(
+      Buffer.from(
+        `From: MAILER-DAEMON@st.example\nReturn-Path: <>\nTo: news@corp.example\nSubject: Undelivered mail\n\n${body}`,
+      ),
+    )
+    const shown = evidence.filter(({ decided }) => decided === 'reason').map(({ text }) => text)
+    assert.ok(shown.length > 0)
+    for (const text of shown) {
+      assert.match(text, /(?:ann@one|bob@two)\.example/)
+      assert.ok(body.includes(text), text)
+    }
+  })
+})
