@@ -172,8 +172,8 @@ function decide(sources: Sources, options: JudgeOptions, facts: AddressFacts, ou
   const inWords = byWords === null ? readReportInWords(sources) : null
   if (inWords !== null) return reportVerdict(inWords, 0.9)
   // Some mark their bounces as automatic replies; those of people do not quote a code.
-  const isNotice = byWords !== null && isMarked(sources, byWords)
-  const autoReply = sources.has('x-apple-unsubscribe') || isDaemon || isNotice ? null : readAutoReply(sources)
+  const isNotice = isDaemon || (byWords !== null && isMarked(sources, byWords))
+  const autoReply = sources.has('x-apple-unsubscribe') || isNotice ? null : readAutoReply(sources)
   if (autoReply !== null && (byWords === null || !weakRules.includes(autoReply.evidence.rule))) {
     const address = findAddress(sources.header('from'))
     const text = `${sources.subject()}\n${aboveQuote(sources.notice().text)}`

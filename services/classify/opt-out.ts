@@ -11,28 +11,29 @@ import type { Sources } from './sources.ts'
 import { forwardPrefix, replyPrefix } from './subject.ts'
 import { marksOptional } from './words.ts'
 
+// These meet a line in small letters: to compile \p{L} without regard to case takes three times as long.
 const courtesy = `(?:(?:${marksOptional(rules.courtesy)})(?![\\p{L}])[\\s,.:;!…-]*){0,3}`
 const commands = marksOptional(rules.languages.map(({ command }) => command).join('|'))
 const prefixes = `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*)*`
 /** All that a line says, but for courtesies. */
-const commandPattern = new RegExp(`${prefixes}${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`, 'iu')
+const commandPattern = new RegExp(`${prefixes}${courtesy}(?:${commands})[\\s,.:;!…-]*${courtesy}[\\s.!。！]*$`, 'u')
 /** What a sender writes into the subject or the body of a mailto (RFC 6068), to know it again: a word with a digit in it. */
 const token = '(?=[^\\s\\d]{0,100}\\d)[\\w.+=:/@~-]{4,200}'
 const tokenAlone = new RegExp(`^${token}$`)
 const tokenNamed = new RegExp(`^(?:token|id|key|code|ref|subscriber)\\s*[:=]\\s*(${token})$`, 'i')
 /** As a mailto has it: a person writes no colon behind a request. */
-const requestWithToken = new RegExp(`${prefixes}(?:${commands})[:#]\\s*(?=\\S{0,200}[a-z])${token}$`, 'iu')
-const tokenBehindCommand = new RegExp(`${prefixes}(?:${commands})[\\s:;,#-]+(${token})$`, 'iu')
-const requestPatterns = rules.languages.map(({ request }) => new RegExp(marksOptional(request), 'iu'))
+const requestWithToken = new RegExp(`${prefixes}(?:${commands})[:#]\\s*(?=\\S{0,200}[a-z])${token}$`, 'u')
+const tokenBehindCommand = new RegExp(`${prefixes}(?:${commands})[\\s:;,#-]+(${token})$`, 'u')
+const requestPatterns = rules.languages.map(({ request }) => new RegExp(marksOptional(request), 'u'))
 /** Who says that he did not ask for it, or that he was removed, asks for something else. */
-const denialPattern = new RegExp(marksOptional(rules.denial), 'iu')
+const denialPattern = new RegExp(marksOptional(rules.denial), 'u')
 
 /** A sentence that tells others how they can ask for it. */
-const offerPattern = new RegExp(marksOptional(rules.offer), 'iu')
+const offerPattern = new RegExp(marksOptional(rules.offer), 'u')
 
 /** What is to be cancelled, deleted or sent no more is something else. */
-const otherPattern = new RegExp(marksOptional(rules.other), 'iu')
-const mailingPattern = new RegExp(marksOptional(rules.mailing), 'iu')
+const otherPattern = new RegExp(marksOptional(rules.other), 'u')
+const mailingPattern = new RegExp(marksOptional(rules.mailing), 'u')
 
 const linesMax = 5
 const lineMax = 300
@@ -64,19 +65,25 @@ const letterMax = 1_200
 /** What the mailto of List-Unsubscribe had in its subject or its body, to tell whose subscription ends; empty: nothing. */
 export function readToken(sources: Sources): string {
   const subject = sources.subject().trim().slice(0, lineMax)
-  const inSubject = tokenBehindCommand.exec(subject)?.[1] ?? tokenAlone.exec(subject)?.[0]
+  const inSubject = behindCommand(subject) ?? tokenAlone.exec(subject)?.[0]
   if (inSubject !== undefined) return inSubject
   for (const line of topLines(sources.notice().text)) {
-    const found = tokenNamed.exec(line)?.[1] ?? tokenBehindCommand.exec(line)?.[1] ?? tokenAlone.exec(line)?.[0]
+    const found = tokenNamed.exec(line)?.[1] ?? behindCommand(line) ?? tokenAlone.exec(line)?.[0]
     if (found !== undefined && !/^https?:/i.test(found)) return found
   }
   return ''
 }
 
+/** The token at the end, as it was written. */
+function behindCommand(line: string): string | undefined {
+  const found = tokenBehindCommand.exec(line.toLowerCase())?.[1]
+  return found === undefined ? undefined : line.slice(-found.length)
+}
+
 /** Whether a line asks to be sent no more. */
 export function isRequest(line: string): boolean {
   if (line === '' || line.length > lineMax) return false
-  const text = line.replace(/\s+/g, ' ')
+  const text = line.replace(/\s+/g, ' ').toLowerCase()
   if (commandPattern.test(text) || requestWithToken.test(text)) return true
   const sentences = text.split(/(?<![.!?。！？])[.!?。！？]+(?=\s|$|[^\x00-\x7f])/)
   // "Stop! I never asked for this." Further on, so short a word may be about anything.

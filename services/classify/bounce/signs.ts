@@ -98,13 +98,14 @@ export function bounceByWords(sources: Sources): Evidence | null {
   if (isReturnedByList(sources)) return sources.field('kind', listRefusal, 'subject')
   const saysSubject = subjectPattern.test(sources.subject())
   const notice = sources.notice().text.slice(0, 8_000)
-  const saysText = noticePattern.test(notice) || noticePattern.test(withoutLineEnds(notice))
   // Of a mailer daemon nobody has to know the language: what it returns, or an address, tells enough.
   const isMailerDaemon =
     nullPath &&
     /^(?:mailer-?daemon|microsoftexchange[\da-f]{32})\b/i.test(findAddress(sources.header('from'))) &&
     (sources.returned() !== null || findAddress(notice) !== '' || findAddress(sources.subject()) !== '')
-  if (isDaemon && (saysSubject || saysText || isMailerDaemon)) return sources.field('kind', 'field:from-daemon', 'from')
+  if (isDaemon && (saysSubject || isMailerDaemon)) return sources.field('kind', 'field:from-daemon', 'from')
+  const saysText = noticePattern.test(notice) || noticePattern.test(withoutLineEnds(notice))
+  if (isDaemon && saysText) return sources.field('kind', 'field:from-daemon', 'from')
   if (isReceipt(sources, nullPath)) return sources.field('kind', 'text:subject', 'subject')
   if (saysSubject && nullPath) return sources.field('kind', 'text:subject', 'subject')
   // A shop speaks of deliveries, too, and people ask about bounces: without a daemon it takes a reply or a returned message.
