@@ -6,7 +6,8 @@ import { gunzipSync, inflateRawSync } from 'node:zlib'
 
 export type AggregateFacts = Readonly<Record<string, string>>
 
-const unpackedMax = 16 * 1024 * 1024
+/** Of all the files of a message. */
+export const unpackedMax = 16 * 1024 * 1024
 /** A TLS report has a line for each kind of failure; it is parsed whole. */
 const jsonMax = 1024 * 1024
 const rowsMax = 100_000
@@ -14,28 +15,36 @@ const rowBytesMax = 4_000
 /** What stands in front of the rows. */
 const headBytesMax = 64 * 1024
 
-/** @returns the bytes in a gzip or zip, or the bytes as they are; null: larger than we unpack, or broken */
-export function unpack(bytes: Buffer): Buffer | null {
+/**
+ * @param room bytes that may come of it
+ * @returns the bytes in a gzip or zip, or the bytes as they are; null: more than there is room for, or broken
+ */
+export function unpack(bytes: Buffer, room: number): Buffer | null {
   try {
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength: unpackedMax })
-    if (bytes.length >= 30 && bytes.readUInt32LE(0) === 0x04034b50) return unzipFirst(bytes)
-    return bytes.length <= unpackedMax ? bytes : null
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength: room })
+    if (bytes.length >= 30 && bytes.readUInt32LE(0) === 0x04034b50) return unzipFirst(bytes, room)
+    return bytes.length <= room ? bytes : null
   } catch {
     return null
   }
 }
 
 /** The first entry, by its local header (APPNOTE.TXT section 4.3.7); its size is not trusted. */
-function unzipFirst(bytes: Buffer): Buffer | null {
+function unzipFirst(bytes: Buffer, room: number): Buffer | null {
   const method = bytes.readUInt16LE(8)
   const start = 30 + bytes.readUInt16LE(26) + bytes.readUInt16LE(28)
   const compressed = bytes.readUInt32LE(18)
-  if (method === 8) return inflateRawSync(bytes.subarray(start), { maxOutputLength: unpackedMax })
-  return method === 0 ? bytes.subarray(start, start + Math.min(compressed, unpackedMax)) : null
+  if (method === 8) return inflateRawSync(bytes.subarray(start), { maxOutputLength: room })
+  return method === 0 ? bytes.subarray(start, start + Math.min(compressed, room)) : null
 }
 
-const element = (xml: string, name: string): string =>
-  (new RegExp(`<(?:\\w+:)?${name}>\\s*([^<]{0,300}?)\\s*</`, 'i').exec(xml)?.[1] ?? '').slice(0, 200)
+const elementNames = ['count', 'dkim', 'spf', 'disposition', 'org_name', 'domain', 'begin', 'end'] as const
+const elementPatterns = new Map(
+  elementNames.map((name) => [name, new RegExp(`<(?:\\w+:)?${name}>\\s*([^<]{0,300}?)\\s*</`, 'i')]),
+)
+
+const element = (xml: string, name: (typeof elementNames)[number]): string =>
+  (elementPatterns.get(name)?.exec(xml)?.[1] ?? '').slice(0, 200)
 
 /**
  * @param bytes unpacked
@@ -43,7 +52,8 @@ const element = (xml: string, name: string): string =>
  */
 export function readDmarc(bytes: Buffer): AggregateFacts | null {
   if (!/<(?:\w+:)?feedback\b/i.test(bytes.toString('latin1', 0, 4_000))) return null
-  const xml = bytes.toString('utf8')
+  // Rows are numbers and words of the schema.
+  const xml = bytes.toString('latin1')
   let messages = 0
   let failed = 0
   let rejected = 0
@@ -59,7 +69,7 @@ export function readDmarc(bytes: Buffer): AggregateFacts | null {
     if (!passes) failed += count
     if (/^(?:reject|quarantine)$/i.test(element(row, 'disposition'))) rejected += count
   }
-  const head = xml.slice(0, headBytesMax)
+  const head = bytes.toString('utf8', 0, headBytesMax)
   return {
     reporter: element(head, 'org_name'),
     domain: element(head, 'domain'),

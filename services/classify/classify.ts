@@ -75,15 +75,14 @@ export function examine(
 
 const [cr, lf] = [0x0d, 0x0a]
 
-/** Of a longer message what is behind stays as it is: what is looked at stands in front. */
+/** Of a longer message only the front is read: what is looked at stands there. */
 const convertedMax = 8 * 1024 * 1024
 
 /** A file of the old Mac OS ends its lines with CR alone: as many bytes with LF, so that offsets stay what they are. */
 function withLineFeeds(bytes: Buffer): Buffer {
   if (bytes.includes(lf) || !bytes.includes(cr)) return bytes
-  const converted = Buffer.from(bytes)
-  const end = Math.min(bytes.length, convertedMax)
-  for (let at = 0; at < end; at++) if (converted[at] === cr) converted[at] = lf
+  const converted = Buffer.from(bytes.subarray(0, convertedMax))
+  for (let at = 0; at < converted.length; at++) if (converted[at] === cr) converted[at] = lf
   return converted
 }
 

@@ -7,7 +7,7 @@ import { reportFields, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, findAddress } from '#lib/mail/smtp-address.ts'
 import type { Evidence, VerdictRecipient } from '#schemas/types.ts'
 import { takenFor } from './addresses.ts'
-import { type AggregateFacts, readDmarc, readTlsReport, unpack } from './aggregate.ts'
+import { type AggregateFacts, readDmarc, readTlsReport, unpack, unpackedMax } from './aggregate.ts'
 import { isStatusPart } from './bounce/status-parts.ts'
 import { nobody } from './recipient.ts'
 import type { Sources } from './sources.ts'
@@ -225,10 +225,11 @@ function readAggregate(sources: Sources): Report | null {
     evidence: [evidence(variant)],
   })
   const ordered = named === undefined ? files : [named, ...files.filter((part) => part !== named)]
+  let room = unpackedMax
   for (const part of ordered.slice(0, packedPartsMax)) {
-    const unpacked = unpack(decodeBody(bytes, part, packedMax))
-    // What takes all the room that one has is the last that is looked at.
+    const unpacked = unpack(decodeBody(bytes, part, packedMax), room)
     if (unpacked === null) break
+    room -= unpacked.length
     const dmarc = readDmarc(unpacked)
     if (dmarc !== null) return report('dmarc', dmarc)
     const facts = readTlsReport(unpacked)
