@@ -17,7 +17,7 @@ const logger = silentLogger
 const config = { ...readSettings('test', classifySettings, { environment: {} }), classifyThreads: 2 }
 const envelope = { reversePath: '', forwardPaths: [] }
 
-describe('the pool', { timeout: 30_000 }, () => {
+describe('the pool', { timeout: 60_000 }, () => {
   it('finds what this thread would find, for messages that are views into one buffer', async () => {
     const clock = new ManualClock()
     const pool = openClassifier(config, { logger, clock, lost: () => assert.fail('no thread should be lost') })
@@ -50,7 +50,7 @@ describe('the pool', { timeout: 30_000 }, () => {
     const asked = pool.ask({ id: 'm', bytes, envelope })
     await until('the thread has given up', () => lost > 0, 10_000)
     writeFileSync(reasonRules, JSON.stringify([{ reason: 'blocked', pattern: 'mauve', example: 'mauve' }]))
-    const timer = setInterval(() => clock.advance(1_000), 100)
+    const timer = setInterval(() => clock.advance(1_000), 100).unref()
     assert.equal((await asked).verdict.recipients[0]?.reason, 'blocked')
     clearInterval(timer)
     await pool.close()
@@ -71,8 +71,8 @@ describe('the pool', { timeout: 30_000 }, () => {
     const asked = ['first', `slow ${'a'.repeat(60)}!`, 'third', 'fourth'].map((words, n) =>
       pool.ask({ id: String(n), bytes: bounce(words), envelope }),
     )
-    // Real time for the thread to begin, and then its silence.
-    const timer = setInterval(() => clock.advance(16_000), 1_500)
+    // Real time for the thread to begin, and then its silence: seven steps of it are less than a thread may take to begin.
+    const timer = setInterval(() => clock.advance(16_000), 1_500).unref()
     const kinds = (await Promise.all(asked)).map(({ verdict }) => verdict.kind)
     clearInterval(timer)
     assert.deepEqual(kinds, ['bounce', 'unknown', 'bounce', 'bounce'])

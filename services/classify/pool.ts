@@ -55,6 +55,8 @@ const batchesInHand = 2
 const lossesMax = 2
 /** The worst message that is known takes 0.1 s. */
 const silentMs = 15_000
+/** To begin takes a second of a core, of which a container may have a tenth: one that is replaced too soon never begins. */
+const beginMs = 120_000
 const lookMs = 1_000
 /** Before another takes the place of a thread that could not even begin: a file of the rules may be on its way. */
 const beginAgainMs = 1_000
@@ -152,8 +154,9 @@ class Pool implements Classifier {
   #look(): void {
     for (const thread of [...this.#threads]) {
       const isIdle = thread.ready && thread.batches.length === 0
-      if (isIdle || this.#ports.clock.now() - thread.busySince < silentMs) continue
-      this.#lost(thread, new Error(`the thread gave no answer for ${silentMs} ms`))
+      const limitMs = thread.ready ? silentMs : beginMs
+      if (isIdle || this.#ports.clock.now() - thread.busySince < limitMs) continue
+      this.#lost(thread, new Error(`the thread gave no answer for ${limitMs} ms`))
       void thread.worker.terminate()
     }
   }
