@@ -147,6 +147,8 @@ const shapes: Readonly<Record<string, () => Buffer>> = {
         () => `--b\r\nContent-Type: message/delivery-status\r\n${'X-Y: rfc822; a@b.example\r\n'.repeat(950)}\r\n\r\n`,
       ),
     ),
+  'marks of a list on lines of their own': () =>
+    Buffer.from(`${header}\r\n<ann@x.example>: no\r\n${'-- \r\n•'.repeat(15_000)}`),
   'a subject without end': () =>
     Buffer.from(`Subject: ${'=?utf-8?q?some_text?=\r\n '.repeat(400_000)}\r\n${header}\r\nx`),
 }

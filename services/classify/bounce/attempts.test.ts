@@ -74,3 +74,23 @@ describe('several attempts', () => {
     })
   }
 })
+
+describe('of a notice without a report', () => {
+  const read = (body: string) => classify(notice(body)).recipients.map(({ address, reason }) => [address, reason])
+
+  it('what was heard counts, not the "Service unavailable" that Sendmail makes of it', () => {
+    const dialogue = (heard: string): string =>
+      `   ----- The following addresses had permanent fatal errors -----\n<ann@one.example>\n    (reason: ${heard})\n\n   ----- Transcript of session follows -----\n... while talking to mx.one.example.:\n>>> DATA\n<<< ${heard}\n554 5.0.0 Service unavailable\n`
+    assert.deepEqual(read(dialogue('550 : User unknown')), [['ann@one.example', 'filtered']])
+    assert.deepEqual(read(dialogue('554 Message too large')), [['ann@one.example', 'mesgtoobig']])
+  })
+
+  it('the reply with words counts, not the codes alone above it', () => {
+    const body = `Your message to ann@one.example couldn't be delivered.\n\nStatus code: 550 5.1.10\n\nThe owner of the mailbox may know more.\n\nReported error: 550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup\n`
+    assert.deepEqual(read(body), [['ann@one.example', 'userunknown']])
+    assert.deepEqual(
+      read("Your message to ann@one.example couldn't be delivered.\n\nann wasn't found at one.example.\n"),
+      [['ann@one.example', 'userunknown']],
+    )
+  })
+})

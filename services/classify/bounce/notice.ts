@@ -112,7 +112,7 @@ const listsNames =
 const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 
 export const subjectLine =
-  /^[\s>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|제목|тема|θέμα|subiect|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
+  /^[ \t>*•·-]*(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|件名|主题|主旨|제목|тема|θέμα|subiect|ämne|emne|aihe|temat|předmět|tárgy|konu)\s*[:：]/i
 /** Without what a notice repeats of the message's own subject: that says nothing of why it came back. */
 export const withoutSubject = (text: string): string => (text.includes('\n') ? text.replace(subjectLines, '') : text)
 const subjectLines = new RegExp(`${subjectLine.source}[^\\n]*`, 'gim')

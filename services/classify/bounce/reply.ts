@@ -8,12 +8,16 @@ export const blankLine = /\n[^\S\n]*\n/
 const permanentReply =
   /(?:\bsaid: |<<< |<-- |\.[a-z]{2,24}(?:\[[\da-f.:]{2,45}\])?:? )(?!503|5\d\d[ -]5\.5\.1\b)(?=5\d\d[ -])|[\s:>("'](?!5\d\d[ -]{1,3}5\.5\.1\b)(?=5\d\d[ -]{1,3}5\.\d{1,3}\.\d{1,3}\b)/i
 
+/** What Sendmail makes of any reply that it has no words of its own for (its sysexits.c, EX_UNAVAILABLE), below what it heard. */
+const sendmailsOwn = /^55\d (?:5\.\d\.\d )?(?:\S{1,320}\.\.\. )?service unavailable$/i
+
 /** The reply that was quoted, with the lines that go on with it; all of the text where there is none. */
 export function pickDiagnostic(text: string): string {
   const lines = text.split('\n').map((line) => line.trim())
   // Of a transcript, what the remote side said.
   const heard = text.includes('<<<') ? lines.findIndex((line) => /^<<<\s*[45]\d\d[ -]/.test(line)) : -1
-  const first = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
+  const quoted = heard >= 0 ? heard : lines.findIndex((line) => replyLine.test(` ${line}`))
+  const first = withWords(lines, quoted)
   const at = first >= 0 ? endOfAttempts(lines, first) : -1
   if (at < 0)
     return lines
@@ -24,7 +28,7 @@ export function pickDiagnostic(text: string): string {
   const picked: string[] = []
   for (const line of lines.slice(at, at + 8)) {
     if (line === '' && picked.length > 0) break
-    picked.push(line)
+    if (heard < 0 || !sendmailsOwn.test(line)) picked.push(line)
   }
   // What led up to the reply tells in which command it was heard.
   const above = at > 0 ? (lines[at - 1] ?? '') : ''
@@ -34,6 +38,15 @@ export function pickDiagnostic(text: string): string {
     .join(' ')
     .slice(0, 1_000)
 }
+
+/** Microsoft 365 has the codes alone at the top, and further down the reply that has them: its line; else `at`. */
+function withWords(lines: readonly string[], at: number): number {
+  const codes = codesAlone.exec(lines[at] ?? '')?.[1]
+  if (codes === undefined) return at
+  const fuller = lines.findIndex((line, index) => index > at && line.includes(codes) && !codesAlone.test(line))
+  return fuller < 0 ? at : fuller
+}
+const codesAlone = /(?:^|[\s:>(#])([45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3})[\s).]*$/
 
 /** Of several attempts that one permanent reply ended, its line, which begins with it where others stand in front; else the first. */
 function endOfAttempts(lines: string[], first: number): number {
