@@ -81,7 +81,7 @@ export function splitNotice(text: string): SplitText {
 const marks = /^[\s>*•·\-–|]+/
 /** Of all of these, an address's local part has 64 characters at most (RFC 5321 section 4.5.3.1.1): that keeps a hostile line cheap. */
 const aloneOnLine =
-  /^(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"])|(?<=[\s:])(?=')))?[<([{"']*(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@][^\s<>()[\]{}",;:@]{0,63}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
+  /^(?:\d+[.)]\s*)?(?:(?:failed |undeliverable |final |original )?(?:recipient|addressee|to|rcpt to|user|e-?mail address|address|for|an|à|para|宛先)s?\s*(?:address)?\s*:\s*)?(?:"[^"]{0,100}"\s*)?(?:\(?[^<>@()]{0,60}\)?(?:\s+|(?=[<([{"])|(?<=[\s:])(?=')))?[<([{"']{0,9}(?:smtp:|mailto:)?([^\s<>()[\]{}"',;:@][^\s<>()[\]{}",;:@]{0,63}@[^\s<>()[\]{}"',;:]+)[>)\]}"']*\s*(?:\((?:[^()]*)\))?[\s.:;,。、]*(?:\.\.\.)?\s*$/i
 /** How a line ends on which an address stands alone: told at once, where the whole pattern has to try much. */
 const lineEnds = /@(?=([^\s<>()[\]{}"',;:@]{1,255}))\1[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
@@ -106,9 +106,13 @@ const senderAlone = new RegExp(`^[\\s>*•·-]*${sender}(?:\\s*[:：])?\\s*$`, '
 const expandedLine =
   /^[\s>*-]*(?:(?:expanded|generated|forwarded|redirected) from\s*:|\((?:ultimately )?(?:expanded|generated|forwarded|redirected) from\b)/i
 
+const rcptTo = /^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i
+
 /** What stands in front of names without a domain: those of the system that reports. */
 const listsNames =
   /(?:following|these|this|intended) (?:recipient|address(?:ee)?|user|mailbox|account|name)(?:s|es|\(s\)|\(es\))?\b|not (?:be )?delivered to(?: the following)?\s*:|problems? with (?:the )?(?:following|recipient)/i
+/** Lines below that. */
+const namesMax = 20
 const nameAlone = /^[ \t]+<?([a-z0-9][\w.+-]{1,63})>?[ \t]*$/i
 
 export const subjectLine =
@@ -256,11 +260,90 @@ export function parseNotice(text: string): Notice {
   return { text, lines, mentions, meant }
 }
 
+type Candidate = { readonly address: string; readonly index: number }
+/** A way in which notices name recipients: whom the lines name so. A name without a domain is one of the system that reports. */
+type Form = (notice: Notice, those: readonly Mentioned[]) => readonly Candidate[]
+
+const aloneIn = (those: readonly Mentioned[]): Alone[] =>
+  those.flatMap(({ text, index, alone }) => (alone === undefined ? [] : [{ text, index, address: alone }]))
+const labelledIn = (those: readonly Mentioned[]): Alone[] =>
+  aloneIn(those).filter(({ text, address }) => isOfRecipient(text.slice(0, text.indexOf(address))))
+
+/** From the surest form to the least sure: the first under which anyone is found is the notice's. */
+const forms: readonly Form[] = [
+  (_, those) => labelledIn(those).filter(({ text }) => !isOfReply(text)),
+  (_, those) => labelledIn(those),
+  ({ text: notice }, those) => {
+    const patterns = toWords.test(notice) ? [named, inSentence, toAddress] : [named, inSentence]
+    const found: Candidate[] = []
+    for (const { text, index, isSummary } of those) {
+      if (isSummary) continue
+      for (const pattern of patterns)
+        for (const [, address = ''] of text.matchAll(pattern)) found.push({ address, index })
+    }
+    return found
+  },
+  (_, those) => those.map(({ text, index }) => ({ address: rcptTo.exec(text)?.[1] ?? '', index })),
+  ({ lines }) => {
+    const introduced = lines.findIndex((line) => listsNames.test(line))
+    const listed = introduced < 0 ? [] : lines.slice(introduced + 1, introduced + namesMax)
+    return listed.map((line, at) => ({ address: nameAlone.exec(line)?.[1] ?? '', index: introduced + 1 + at }))
+  },
+  (_, those) => {
+    const found: Candidate[] = []
+    for (const { text, index, isSummary } of those) {
+      if (isSummary || isOfOthers(text)) continue
+      // Whose mail was refused is no recipient.
+      const rest = text.replace(/\b(?:from|sender)(?:\s*:)?\s*[<"']{0,4}[^\s<>"'@:]{1,64}@\S{1,255}/gi, ' ')
+      for (const sentence of namesSeveral(rest) ? rest.split(sentenceEnd) : [rest]) {
+        const address = findAddress(sentence)
+        if (address === '') continue
+        if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(sentence) || failureWords.test(sentence)) found.push({ address, index })
+      }
+    }
+    return found
+  },
+  (_, those) =>
+    those.flatMap(({ text, index }) =>
+      (toLine.exec(text)?.[1] ?? '').split(/[;,]/).map((each) => ({ address: findAddress(each), index })),
+    ),
+  (_, those) =>
+    those
+      .filter(({ text }) => expandedLine.test(text))
+      .map(({ text, index }) => ({ address: findAddress(text), index })),
+]
+
+/** Those that only the last resort goes by. */
+const lastForms: readonly Form[] = [
+  ({ mentions, meant }, those) => {
+    const alone = aloneIn(those)
+    // Where others stand apart, or are to be written to, the only one in a sentence is meant.
+    if (alone.length === 0 && meant.length === mentions.length) return []
+    const apart = new Set(alone.map(({ index }) => index))
+    const told = meant.filter(({ text, index, isSummary }) => !isSummary && !isOfOthers(text) && !apart.has(index))
+    const [first, second] = firstTwo(told, () => true)
+    return first !== undefined && second === undefined ? [first] : []
+  },
+  (_, those) => aloneIn(those).filter(({ text }) => !isOfReply(text)),
+  (_, those) => aloneIn(those),
+]
+
+/** A notice is asked more than once: what its lines name in each form is looked for once. */
+const candidates = new WeakMap<readonly Mentioned[], Map<Form, readonly Candidate[]>>()
+function candidatesOf(notice: Notice, those: readonly Mentioned[], form: Form): readonly Candidate[] {
+  const ofThose = candidates.get(those) ?? new Map<Form, readonly Candidate[]>()
+  candidates.set(those, ofThose)
+  const found = ofThose.get(form) ?? form(notice, those).filter(({ address }) => address !== '')
+  ofThose.set(form, found)
+  return found
+}
+
 /** Recipients that the notice names, each with the text that follows it up to the next. */
 export function readNotice(
-  { text: notice, lines, mentions, meant }: Notice,
+  notice: Notice,
   { isStranger, isOffice = () => false, isSentTo = () => false, domain, isLast = false }: NoticeOptions,
 ): NoticeRecipient[] {
+  const { text: whole, lines, mentions, meant } = notice
   const found: Found[] = []
   const known = new Set<string>()
   const isNew = (address: string, line: number): boolean => {
@@ -273,75 +356,17 @@ export function readNotice(
   }
   const isAnswered = (line: number): boolean =>
     replyLine.test(lines[line] ?? '') || replyLine.test(lines[line + 1] ?? '')
-  const add = (address: string | undefined, line: number): void => {
-    const cleaned = bareAddress(address ?? '')
+  const add = (address: string, line: number): void => {
+    const cleaned = bareAddress(address)
     if (!isNew(cleaned, line)) return
     for (const peer of peersOf(cleaned, lines[line] ?? '')) isNew(bareAddress(peer), line)
   }
-  const aloneIn = (those: readonly Mentioned[]): Alone[] =>
-    those.flatMap(({ text, index, alone }) => (alone === undefined ? [] : [{ text, index, address: alone }]))
-  const addAlone = (those: readonly Alone[]): void => {
-    for (const { address, index, text } of those) if (!isOfReply(text)) add(address, index)
-    if (found.length === 0) for (const { address, index } of those) add(address, index)
-  }
-  /** From the surest form to the least sure: the first under which anyone is found is the notice's. */
-  const forms: readonly ((those: readonly Mentioned[]) => void)[] = [
-    (those) =>
-      addAlone(aloneIn(those).filter(({ text, address }) => isOfRecipient(text.slice(0, text.indexOf(address))))),
-    (those) => {
-      const isTowards = toWords.test(notice)
-      for (const { text, index, isSummary } of those) {
-        if (isSummary) continue
-        for (const match of text.matchAll(named)) add(match[1], index)
-        for (const match of text.matchAll(inSentence)) add(match[1], index)
-        if (isTowards) for (const match of text.matchAll(toAddress)) add(match[1], index)
-      }
-    },
-    (those) => {
-      for (const { text, index } of those)
-        add(/^[\s>]*RCPT TO:\s*<?([^\s<>@]{1,64}@[^\s<>]+?)>?\s*$/i.exec(text)?.[1], index)
-    },
-    () => {
-      if (domain === '') return
-      const introduced = lines.findIndex((line) => listsNames.test(line))
-      for (let at = introduced + 1; introduced >= 0 && at < introduced + 20; at++) {
-        const name = nameAlone.exec(lines[at] ?? '')?.[1]
-        if (name !== undefined) add(`${name}@${domain}`, at)
-      }
-    },
-    (those) => {
-      for (const { text, index, isSummary } of those) {
-        if (isSummary || isOfOthers(text)) continue
-        // Whose mail was refused is no recipient.
-        const rest = text.replace(/\b(?:from|sender)(?:\s*:)?\s*[<"']{0,4}[^\s<>"'@:]{1,64}@\S{1,255}/gi, ' ')
-        for (const sentence of namesSeveral(rest) ? rest.split(sentenceEnd) : [rest])
-          if (/^.{0,200}(?:[45]\d\d[ -]|<)/.test(sentence) || failureWords.test(sentence))
-            add(findAddress(sentence), index)
-      }
-    },
-    (those) => {
-      for (const { text, index } of those)
-        for (const address of (toLine.exec(text)?.[1] ?? '').split(/[;,]/)) add(findAddress(address), index)
-    },
-    (those) => {
-      for (const { text, index } of those) if (expandedLine.test(text)) add(findAddress(text), index)
-    },
-  ]
-  const ofMentions = (those: readonly Mentioned[]): void => {
-    const alone = aloneIn(those)
-    // Where others stand apart, or are to be written to, the only one in a sentence is meant.
-    if (alone.length > 0 || meant.length < mentions.length) {
-      const apart = new Set(alone.map(({ index }) => index))
-      const told = meant.filter(({ text, index, isSummary }) => !isSummary && !isOfOthers(text) && !apart.has(index))
-      const [first, second] = firstTwo(told, () => true)
-      if (first !== undefined && second === undefined) add(first.address, first.index)
-    }
-    if (found.length === 0) addAlone(alone)
-  }
-  for (const those of isLast ? [meant, mentions] : [meant])
-    for (const form of isLast ? [...forms, ofMentions] : forms) {
+  for (const those of isLast && meant.length < mentions.length ? [meant, mentions] : [meant])
+    for (const form of isLast ? [...forms, ...lastForms] : forms) {
       if (found.length > 0) break
-      form(those)
+      for (const { address, index } of candidatesOf(notice, those, form))
+        if (address.includes('@')) add(address, index)
+        else if (domain !== '') add(`${address}@${domain}`, index)
     }
   const recipients = withoutDelivered(lines, withoutBystanders(lines, found, isSentTo))
   const sections = sectionsOf(lines, recipients)
@@ -351,7 +376,7 @@ export function readNotice(
   let ofNotice: Pick<NoticeRecipient, 'diagnostic' | 'words'> | null = null
   const owns = sections.map(({ address, text }) => text.replace(address, '').trim())
   // What was quoted for none of them was quoted for all, but for those of whom something else is said.
-  const quotedElsewhere = !owns.some((own) => replyLine.test(own)) && replyLine.test(notice)
+  const quotedElsewhere = !owns.some((own) => replyLine.test(own)) && replyLine.test(whole)
   // Of the last one so many paragraphs as of the others: what is added below is about none of them.
   const earlier = sections.slice(0, -1).map(({ text }) => text.trimEnd().split(blankLine).length)
   const longest = earlier.reduce((most, each) => Math.max(most, each), 1)
@@ -370,8 +395,8 @@ export function readNotice(
       const diagnostic = pickDiagnostic(text)
       return { address, diagnostic, words: diagnostic, section: text, ...general }
     }
-    ofNotice ??= ofAll(notice)(address)
-    return { address, ...ofNotice, section: notice }
+    ofNotice ??= ofAll(whole)(address)
+    return { address, ...ofNotice, section: whole }
   })
 }
 
