@@ -11,6 +11,8 @@ const lineEnds: ReadonlySet<string> = new Set(
 const unread: ReadonlySet<string> = new Set(['script', 'style', 'title'])
 /** Stands for a tag within a line: in the midst of an address there is no space. */
 const within = '\u0001'
+/** Stands for a space that is seen, also at the front of a line. */
+const seen = '\u0002'
 const nothing = (): void => {}
 
 /** Lines are those of `br`, of paragraphs, rows and items, and of `pre`; an address in angle brackets that were not escaped is text. */
@@ -18,6 +20,8 @@ export function htmlToText(html: string): string {
   const text: string[] = []
   let skipped = ''
   let isPre = false
+  /** The line ended with a `br`: that of a paragraph that is closed at once is the same. */
+  let isBroken = false
   const say = (piece: string): void => {
     if (skipped === '') text.push(piece)
   }
@@ -26,13 +30,16 @@ export function htmlToText(html: string): string {
     {
       ontext: (start, end) => {
         const piece = html.slice(start, end)
-        say(isPre ? piece : piece.replace(/\r?\n/g, ' '))
+        if (isBroken && piece.trim() !== '') isBroken = false
+        say(isPre ? piece.replace(/\n[ \t]/g, `\n${seen}`) : piece.replace(/\r?\n/g, ' '))
       },
-      ontextentity: (code) => say(code === noBreakSpace ? ' ' : String.fromCodePoint(code)),
+      ontextentity: (code) => say(code === noBreakSpace ? seen : String.fromCodePoint(code)),
       onopentagname: (start, end) => {
         const name = html.slice(start, end).toLowerCase()
         if (name.includes('@')) return say(`<${html.slice(start, end)}>`)
-        say(lineTags.has(name) ? '\n' : name === 'wbr' ? '' : within)
+        const isLine = lineTags.has(name)
+        isBroken = isLine || (isBroken && !lineEnds.has(name))
+        say(isLine ? '\n' : name === 'wbr' ? '' : within)
         if (name === 'pre') isPre = true
         if (unread.has(name)) skipped = name
       },
@@ -40,7 +47,9 @@ export function htmlToText(html: string): string {
         const name = html.slice(start, end).toLowerCase()
         if (name === skipped) skipped = ''
         if (name === 'pre') isPre = false
-        say(lineEnds.has(name) ? '\n' : within)
+        const isLine = lineEnds.has(name)
+        say(isLine && !isBroken ? '\n' : within)
+        if (isLine) isBroken = false
       },
       onattribdata: nothing,
       onattribentity: nothing,
@@ -61,5 +70,8 @@ export function htmlToText(html: string): string {
     .join('')
     .replace(/(?<=[\w.+-])\u0001{0,9}@\u0001{0,9}(?=\w)/g, '@')
     .replace(/[ \t\u0001]+/g, ' ')
+    .replace(/ ?\n ?/g, '\n')
+    .replace(/^ /, '')
+    .replace(/[ \u0002]+/g, ' ')
 }
 const noBreakSpace = 0xa0

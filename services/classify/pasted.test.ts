@@ -28,6 +28,35 @@ const forms: Readonly<Record<string, (sent: Sent) => string>> = {
     `this came back.\n\nOn Mon, 2 Nov 2020, ${from} wrote:\n\n${text.replaceAll(/^/gm, '> ')}`,
 }
 
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const broken = (text: string): string => escaped(text).replaceAll('\n', '<br>\n').replaceAll('  ', '&nbsp; ')
+const inDivs = (text: string): string =>
+  escaped(text)
+    .split('\n')
+    .map((line) => `<div>${line || '<br>'}</div>`)
+    .join('\n')
+const inParagraphs = (text: string): string =>
+  escaped(text)
+    .split('\n')
+    .map((line) => `<p class="MsoNormal">${line || '&nbsp;'}<o:p></o:p></p>`)
+    .join('\n')
+
+/** Without a text beside them. */
+const pages: Readonly<Record<string, (sent: Sent) => string>> = {
+  Gmail: ({ from, subject, text }) =>
+    `<div dir="ltr">FYI<br><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">---------- Forwarded message ---------<br>Von: <strong dir="auto">${escaped(from)}</strong><br>Date: Mo., 2. Nov. 2020<br>Subject: ${escaped(subject)}<br>To: &lt;<a href="mailto:news@sender.example">news@sender.example</a>&gt;<br></div><br><br>${broken(text)}</div></div>`,
+  Outlook: ({ from, subject, text }) =>
+    `<div class="WordSection1"><p class="MsoNormal">See below<o:p></o:p></p>\n<div>\n<p class="MsoNormal"><b>From:</b> ${escaped(from)} <br>\n<b>Sent:</b> Monday<br>\n<b>To:</b> News &lt;news@sender.example&gt;<br>\n<b>Subject:</b> ${escaped(subject)}<o:p></o:p></p>\n</div>\n<p class="MsoNormal"><o:p>&nbsp;</o:p></p>${inParagraphs(text)}</div>`,
+  'Outlook on the web, in French': ({ from, subject, text }) =>
+    `<div>voir</div><hr><div id="divRplyFwdMsg" dir="ltr"><font face="Calibri"><b>De :</b> ${escaped(from)}<br>\n<b>Envoyé :</b> lundi<br>\n<b>À :</b> news@sender.example<br>\n<b>Objet :</b> ${escaped(subject)}</font><div>&nbsp;</div></div>${inDivs(text)}`,
+  'Apple Mail': ({ from, subject, text }) =>
+    `<blockquote type="cite"><div>Begin forwarded message:</div><br><div><span><b>From: </b></span><span>${escaped(from)}<br></span></div><div><span><b>Subject: </b></span><span><b>${escaped(subject)}</b><br></span></div><div><b>Date: </b>2 November 2020<br></div><div><b>To: </b>news@sender.example<br></div><br><div>${broken(text)}</div></blockquote>`,
+  Thunderbird: ({ from, subject, text }) =>
+    `<p>see</p><div>-------- Forwarded Message --------<table><tbody><tr><th>Subject: </th><td>${escaped(subject)}</td></tr><tr><th>Date: </th><td>Mon, 2 Nov 2020</td></tr><tr><th>From: </th><td>${escaped(from)}</td></tr><tr><th>To: </th><td>news@sender.example</td></tr></tbody></table><br><pre>${escaped(text)}</pre></div>`,
+  'an answer of Gmail, passed on': ({ from, text }) =>
+    `<div>this came back</div><div>On Mon, Nov 2, 2020 at 10:00 AM ${escaped(from)} wrote:<br></div><blockquote class="gmail_quote">${broken(text)}</blockquote>`,
+}
+
 const read = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'golden', `${name}.eml`))
 const said = (message: Buffer): unknown[] => {
   const { kind, recipients } = classify(message)
@@ -56,6 +85,23 @@ describe('a bounce that a person pastes', () => {
         assert.deepEqual(said(pasted), said(message), program)
         // The bytes that the evidence names are there.
         for (const { start, end } of classify(pasted).evidence) assert.ok(start <= end && end <= pasted.length)
+      }
+    })
+  }
+
+  for (const name of ['postfix', 'exim', 'qmail', 'gmail-old', 'yahoo', 'kerio', 'exchange-2003', 'several-in-words']) {
+    it(`is read in a page, too: ${name}`, () => {
+      const message = read(name)
+      const sources = new Sources(message, null)
+      const { text, returned } = sources.notice()
+      // Whose return address is another's no page says.
+      const from = 'Mail Delivery System <MAILER-DAEMON@mx.example>'
+      const sent = { from, subject: sources.header('subject'), text: `${text}\n${returned}` }
+      for (const [program, paste] of Object.entries(pages)) {
+        const page = `<html><head><style>p{margin:0}</style></head><body>${paste(sent)}</body></html>`
+        const mail = textMail('Jane <jane@corp.example>', `Fwd: ${sent.subject}`, page).toString()
+        const pasted = Buffer.from(mail.replace('text/plain', 'text/html'))
+        assert.deepEqual(said(pasted), said(message), program)
       }
     })
   }

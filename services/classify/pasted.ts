@@ -14,6 +14,7 @@ const fromLine =
 const fieldLine = /^\p{L}[\p{L}\p{M}-]{0,20}(?: [\p{L}\p{M}]{1,12}){0,2}\s*[:：]/u
 /** Whoever has such an address sent it, in whatever language that is said. */
 const daemonLine = /^[^:：]{0,80}[:：].*\b(?:mailer-?daemon|post_?master)@/i
+const daemonWrote = /\b(?:mailer-?daemon|post_?master)@[^:：]{0,300}[:：]\s*$/i
 const label = /^[^:：]*[:：]\s*/
 const [blockMin, fieldsMax] = [3, 8]
 const linesMax = 2_000
@@ -63,11 +64,17 @@ function readForwarded(lines: readonly string[], given: string): Pasted | null {
 /** "On Monday, Mail Delivery Subsystem wrote:" and what is marked below it; the subject is that of the message around it. */
 function readQuoted(lines: readonly string[], subject: string): Pasted | null {
   const first = lines.findIndex((line) => line.startsWith('>'))
-  if (first < 0) return null
+  if (first < 0) return readBelow(lines, subject)
   const before = lines.slice(Math.max(0, first - 4), first).filter((line) => line.trim() !== '')
   const from = before.slice(-2).join(' ')
   const text = lines.slice(first).filter((line) => line.startsWith('>'))
   return /[:：]\s*$/.test(from) ? { from, to: '', subject, text: text.map(unquoted).join('\n') } : null
+}
+
+/** A page has no marks: what stands below the line that says that a daemon wrote. */
+function readBelow(lines: readonly string[], subject: string): Pasted | null {
+  const at = lines.findIndex((line) => daemonWrote.test(line))
+  return at < 0 ? null : { from: lines[at] ?? '', to: '', subject, text: lines.slice(at + 1).join('\n') }
 }
 
 function messageOf({ from, to, subject, text }: Pasted): Sources {
