@@ -17,6 +17,7 @@ describe('the text of a page', () => {
     ['<div>\n  <p> one </p>\n  <p>&nbsp;two</p>\n</div>', 'one\n two\n\n'],
     ['<div>one<br></div><div><br></div><div><b>two<br></b></div>three<br><br>', 'one\n\ntwo\nthree\n\n'],
     ['<pre>Received: by a;\n\tMonday</pre>', 'Received: by a;\n Monday\n'],
+    ['one<div>two</div><p><b></b>three<ul><li>four</li></ul>', 'one\ntwo\nthree\nfour\n'],
     ['1 < 2 &foo; &', '1 < 2 &foo; &'],
   ] as const) {
     it(html, () => assert.equal(htmlToText(html), text))

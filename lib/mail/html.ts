@@ -3,8 +3,8 @@ import { Tokenizer } from 'htmlparser2'
 
 /** A line ends where these stand. */
 const lineTags: ReadonlySet<string> = new Set(['br', 'hr'])
-/** A line ends where these are closed. */
-const lineEnds: ReadonlySet<string> = new Set(
+/** A line ends where these are closed, and in front of them. */
+const blocks: ReadonlySet<string> = new Set(
   'p div tr li dt dd table pre blockquote center address section article header footer h1 h2 h3 h4 h5 h6'.split(' '),
 )
 /** What stands in these nobody reads. */
@@ -20,26 +20,40 @@ export function htmlToText(html: string): string {
   const text: string[] = []
   let skipped = ''
   let isPre = false
-  /** The line ended with a `br`: that of a paragraph that is closed at once is the same. */
+  /** Something stands on the line. */
+  let isBegun = false
+  /** The line before ended with a `br`: where a block is closed at once it is the end of that, too. */
   let isBroken = false
   const say = (piece: string): void => {
     if (skipped === '') text.push(piece)
+  }
+  const begin = (): void => {
+    isBegun = true
+    isBroken = false
+  }
+  const endLine = (isBreak: boolean): void => {
+    say('\n')
+    isBegun = false
+    isBroken = isBreak
   }
   const tokenizer = new Tokenizer(
     { decodeEntities: true },
     {
       ontext: (start, end) => {
         const piece = html.slice(start, end)
-        if (isBroken && piece.trim() !== '') isBroken = false
+        if (piece.trim() !== '') begin()
         say(isPre ? piece.replace(/\n[ \t]/g, `\n${seen}`) : piece.replace(/\r?\n/g, ' '))
       },
-      ontextentity: (code) => say(code === noBreakSpace ? seen : String.fromCodePoint(code)),
+      ontextentity: (code) => {
+        begin()
+        say(code === noBreakSpace ? seen : String.fromCodePoint(code))
+      },
       onopentagname: (start, end) => {
         const name = html.slice(start, end).toLowerCase()
         if (name.includes('@')) return say(`<${html.slice(start, end)}>`)
-        const isLine = lineTags.has(name)
-        isBroken = isLine || (isBroken && !lineEnds.has(name))
-        say(isLine ? '\n' : name === 'wbr' ? '' : within)
+        if (lineTags.has(name)) endLine(true)
+        else if (!blocks.has(name)) say(name === 'wbr' ? '' : within)
+        else if (isBegun) endLine(false)
         if (name === 'pre') isPre = true
         if (unread.has(name)) skipped = name
       },
@@ -47,9 +61,9 @@ export function htmlToText(html: string): string {
         const name = html.slice(start, end).toLowerCase()
         if (name === skipped) skipped = ''
         if (name === 'pre') isPre = false
-        const isLine = lineEnds.has(name)
-        say(isLine && !isBroken ? '\n' : within)
-        if (isLine) isBroken = false
+        if (!blocks.has(name)) say(within)
+        else if (isBroken) isBroken = false
+        else endLine(false)
       },
       onattribdata: nothing,
       onattribentity: nothing,
