@@ -14,7 +14,7 @@ describe('the text of a page', () => {
     ['<title>no</title><style>p{}</style><script>if (a<b) {}</script>yes', 'yes'],
     ['<!-- no -->yes<!-- never ends', 'yes'],
     ['<a title="a > b" href=x>yes</a', 'yes'],
-    ['<div>\n  <p> one </p>\n  <p>&nbsp;two</p>\n</div>', 'one\n two\n\n'],
+    ['<div>\n  <p> one </p>\n  <p>&nbsp;two</p>\n</div>', 'one\n two\n'],
     ['<div>one<br></div><div><br></div><div><b>two<br></b></div>three<br><br>', 'one\n\ntwo\nthree\n\n'],
     ['<pre>Received: by a;\n\tMonday</pre>', 'Received: by a;\n Monday\n'],
     ['one<div>two</div><p><b></b>three<ul><li>four</li></ul>', 'one\ntwo\nthree\nfour\n'],

@@ -22,38 +22,29 @@ export function htmlToText(html: string): string {
   let isPre = false
   /** Something stands on the line. */
   let isBegun = false
-  /** The line before ended with a `br`: where a block is closed at once it is the end of that, too. */
-  let isBroken = false
-  const say = (piece: string): void => {
-    if (skipped === '') text.push(piece)
+  const say = (piece: string, isSeen = false): void => {
+    if (skipped !== '') return
+    text.push(piece)
+    isBegun ||= isSeen
   }
-  const begin = (): void => {
-    isBegun = true
-    isBroken = false
-  }
-  const endLine = (isBreak: boolean): void => {
+  const endLine = (): void => {
     say('\n')
     isBegun = false
-    isBroken = isBreak
   }
   const tokenizer = new Tokenizer(
     { decodeEntities: true },
     {
       ontext: (start, end) => {
         const piece = html.slice(start, end)
-        if (piece.trim() !== '') begin()
-        say(isPre ? piece.replace(/\n[ \t]/g, `\n${seen}`) : piece.replace(/\r?\n/g, ' '))
+        say(isPre ? piece.replace(/\n[ \t]/g, `\n${seen}`) : piece.replace(/\r?\n/g, ' '), piece.trim() !== '')
       },
-      ontextentity: (code) => {
-        begin()
-        say(code === noBreakSpace ? seen : String.fromCodePoint(code))
-      },
+      ontextentity: (code) => say(code === noBreakSpace ? seen : String.fromCodePoint(code), true),
       onopentagname: (start, end) => {
         const name = html.slice(start, end).toLowerCase()
-        if (name.includes('@')) return say(`<${html.slice(start, end)}>`)
-        if (lineTags.has(name)) endLine(true)
-        else if (!blocks.has(name)) say(name === 'wbr' ? '' : within)
-        else if (isBegun) endLine(false)
+        if (name.includes('@')) return say(`<${html.slice(start, end)}>`, true)
+        if (lineTags.has(name)) endLine()
+        else if (blocks.has(name) && isBegun) endLine()
+        else say(name === 'wbr' ? '' : within)
         if (name === 'pre') isPre = true
         if (unread.has(name)) skipped = name
       },
@@ -61,9 +52,8 @@ export function htmlToText(html: string): string {
         const name = html.slice(start, end).toLowerCase()
         if (name === skipped) skipped = ''
         if (name === 'pre') isPre = false
-        if (!blocks.has(name)) say(within)
-        else if (isBroken) isBroken = false
-        else endLine(false)
+        if (blocks.has(name) && isBegun) endLine()
+        else say(within)
       },
       onattribdata: nothing,
       onattribentity: nothing,
