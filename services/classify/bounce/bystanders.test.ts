@@ -106,6 +106,13 @@ it('nor is whose mail was refused, where the command alone names him', () => {
   ])
 })
 
+it('nor is who sent it, where Exim tells that to somebody else', () => {
+  const body =
+    'A message sent by\n\n  <news2@sender2.example>\n\ncould not be delivered to one or more of its recipients. The following\naddress(es) failed:\n\n  bob@dest.example\n    SMTP error from remote mail server after RCPT TO:<bob@dest.example>:\n    550 no such user\n'
+  const from = 'Mail Delivery System <Mailer-Daemon@relay.example>'
+  assert.deepEqual(recipientsOf({ from, subject: 'Mail delivery failed', body }), ['bob@dest.example'])
+})
+
 /** Neither their subject nor their text says in words that are known here that mail came back. */
 const unclear = new Set(
   'in-the-subject|james|quickmail|delay-es|firstclass|mimesweeper|nospamproxy|lv, unknown|lv, full|sv, unknown|sv, full'.split(

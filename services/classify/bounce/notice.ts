@@ -137,6 +137,9 @@ const isOfReply = (line: string): boolean => (replyLine.exec(line)?.index ?? lin
 /** Whether the line before ends with the word for who wrote, or has moved, and the address goes on with it: "your message from" and "ann@example.com". */
 const isFrom = (before: string, line: string): boolean =>
   (ofOther.test(before.trimEnd()) || senderAlone.test(before)) && /^\s*[<"'(]{0,3}[^\s<>"'()@]{1,64}@/.test(line)
+/** Where nothing stands on that, the one before. */
+const lineBefore = (lines: readonly string[], index: number): string =>
+  lines[index - 1]?.trim() || (lines[index - 2] ?? '')
 const isOfOthers = (line: string): boolean => senderLine.test(line) || expandedLine.test(line)
 export const toLine = new RegExp(
   `^[\\s>*•·-]*(?:to|an|à|a|para|do|naar|кому|till|til|komu|(?:${anyWord('recipient')}|${anyWord('recipientLabel')})[^\\s:：]{0,12})\\s*[:：]\\s*(.*)$`,
@@ -248,7 +251,7 @@ export function parseNotice(text: string): Notice {
     const named = withoutSender(withoutIds(line))
     if (!named.includes('@')) continue
     const isSummary = summary.has(index)
-    const alone = isSummary || isOfOthers(named) || isFrom(lines[index - 1] ?? '', named) ? undefined : onLine(named)
+    const alone = isSummary || isOfOthers(named) || isFrom(lineBefore(lines, index), named) ? undefined : onLine(named)
     mentions.push({ text: named, index, isSummary, alone })
   }
   // Whom to write to is said in front of a list or behind it.

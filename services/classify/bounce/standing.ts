@@ -16,7 +16,7 @@ const towards = compiled(
 )
 /** Whose mail was refused is named, too, and where somebody has moved to: "after MAIL FROM:<ann@example.com>", "new address: bob@example.com". */
 export const ofOther =
-  /\b(?:from|sender|(?:new|neue|nouvelle|nueva|nuovo|novo|nieuwe?|nya?|nowy) (?:e-?mail[ -]?)?(?:addr?ess?e?|dirección|indirizzo|endereço|adres)(?: (?:is|ist|est|es|è|é))?)\s?[:=]?\s?[<("']{0,4}$/i
+  /\b(?:from|sender|sent by|(?:new|neue|nouvelle|nueva|nuovo|novo|nieuwe?|nya?|nowy) (?:e-?mail[ -]?)?(?:addr?ess?e?|dirección|indirizzo|endereço|adres)(?: (?:is|ist|est|es|è|é))?)\s?[:=]?\s?[<("']{0,4}$/i
 /** From the beginning of a word, where a script has spaces between them: from each letter it would take six times as long. */
 const contact = compiled(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
