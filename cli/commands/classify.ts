@@ -6,7 +6,7 @@ import { readSettings } from '#lib/runtime/settings.ts'
 import type { Verdict } from '#schemas/types.ts'
 import { type ClassifyOptions, classify } from '#services/classify/classify.ts'
 import { checkClassify, classifyOptions, classifySettings } from '#services/classify/config.ts'
-import { messagesIn, readMessage } from '../messages.ts'
+import { messageBytesMax, messagesOf } from '../messages.ts'
 import { sourceOf } from '../settings.ts'
 
 export async function runClassify(
@@ -22,7 +22,8 @@ export async function runClassify(
   for (const given of files.length === 0 ? ['-'] : files) {
     try {
       for (const file of messagesBelow(given)) {
-        for (const { name, bytes } of messagesIn(file, readMessage(file))) {
+        for (const { name, bytes, isCut } of messagesOf(file)) {
+          if (isCut) process.stderr.write(`${name}: only its first ${messageBytesMax} bytes are read\n`)
           if (options.explain === true) await write(explain(name, bytes, how))
           else await write(`${lineOf(name, classify(bytes, null, how))}\n`)
         }
