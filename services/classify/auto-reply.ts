@@ -21,7 +21,7 @@ export type AutoReply = {
 }
 
 const subjectPattern = new RegExp(
-  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:${anyWord('autoReplySubject')}|[^:\\n]{1,40}\\s(?:${anyWord('autoReplySubject')})\\s*[:：]|(?:${anyWord('absenceSubject')})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
+  `^(?:(?:${replyPrefix}|${forwardPrefix})\\s*|\\[[^\\]]{1,40}\\]\\s*)*(?:\\[?(?:${anyWord('autoReplySubject')})|[^:\\n]{1,40}\\s(?:${anyWord('autoReplySubject')})\\s*[:：]|(?:${anyWord('absenceSubject')})(?:\\s*(?:$|[:!.,;()–—|-]|\\b(?:re|aw|until|till|bis|jusqu|hasta|fino|até|tot|auto\\p{L}*|reply|response|notice|notification|message)\\b)))`,
   'iu',
 )
 /** What a responder thanks for: a person would quote what he answers. Words of a null reverse-path or of `Precedence: bulk` only. */
@@ -32,7 +32,7 @@ const ticketPattern =
   /\b(?:ticket|case|request|anfrage|demande)\b[^\n]{0,40}(?:#|\bid\b|received|created|opened|erhalten|reçu)|\bticket (?:cread|creat|criad|cré[ée]|erstellt|angelegt|aangemaakt|skapat|oprettet|opprettet|utworzon)\p{L}*|(?:№|\bn[°º]|\b(?:ticket|case|anfrage|vorgang)s?-?(?:nummer|nr\.?|number|no\.?)) ?:? ?#?\d{3,}|[[【][^\]】\n]{0,60}(?:#\d+|#?[A-Z]*-?\d{4,})[\]】]|(?:受付|お問い合わせ|管理)番号|工单号|접수 ?번호|\b(?:INC|RITM|REQ)\d{5,}/iu
 /** What nobody but a challenge says. */
 const challengeWords =
-  /protecting (?:myself|my (?:inbox|mailbox|account)) from (?:receiving )?(?:junk|spam)|held because the (?:e-?mail |sender.s )?(?:address|sender) (?:has not|was not|is not|has never) (?:yet )?(?:been )?(?:verified|confirmed|approved)|(?:being |been )?held until you (?:confirm|verify|reply|prove)|to confirm (?:that )?you want to be (?:added|removed)|\bpay (?:a|the)\b[^.\n]{0,30}(?:fee|amount)[^.\n]{0,40}deliver|to (?:release|deliver|have) your (?:message|mail|e-?mail)[^.\n]{0,60}(?:deliver[^.\n]{0,30})?(?:click|send|reply|confirm|please)|(?:prove|verify|confirm)[^.\n]{0,40}\byou(?:.re| are) (?:a |not a )?(?:human|real|person|robot|spammer)|(?:sender|guest|white|safe|approved)[- ]?list[^.\n]{0,40}(?:click|confirm|request)/i
+  /protecting (?:myself|my (?:inbox|mailbox|account)) from (?:receiving )?(?:junk|spam)|held because the (?:e-?mail |sender.s )?(?:address|sender) (?:has not|was not|is not|has never) (?:yet )?(?:been )?(?:verified|confirmed|approved)|(?:being |been )?held until you (?:confirm|verify|reply|prove)|to confirm (?:that )?you want to be (?:added|removed)|\bpay (?:a|the)\b[^.\n]{0,30}(?:fee|amount)[^.\n]{0,40}deliver|to (?:release|deliver|have) your (?:message|mail|e-?mail)[^.\n]{0,60}(?:deliver[^.\n]{0,30})?(?:click|send|reply|confirm|please)|(?:prove|verify|confirm)[^.\n]{0,40}\byou(?:.re| are) (?:a |not a )?(?:human|real|person|robot|spammer)|(?:sender|guest|white|safe|approved)[- ]?list[^.\n]{0,40}(?:click|confirm|request)|click[^.\n]{0,60}\b(?:your (?:e-?mail )?address|you)\b[^.\n]{0,30}\b(?:added|on) [^.\n]{0,30}\b(?:sender|guest|white|safe|approved|allowed|accept(?:ed)?)[- ]?list/i
 /** The same in the languages of others. */
 const askingPattern = wordsOf('challenge')
 const challengePattern =

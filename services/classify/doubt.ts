@@ -19,7 +19,7 @@ const recipient = wordsOf('recipient')
 
 /** Characters on each side of what was found: a sentence is seldom longer. */
 const sideMax = 200
-const [endsBefore, endsBehind] = [/^[\s\S]*(?:[.!?;](?=\s)|[()\n。！？；])/, /[.!?;](?=\s|$)|[()\n。！？；]/]
+const [endsBefore, endsBehind] = [/^[\s\S]*(?:[.!?;](?=\s)|--|[()\n。！？；])/, /[.!?;](?=\s|$)|--|[()\n。！？；]/]
 /** What goes on behind a comma has another subject: "no such user, returned to the sender". */
 const comma = /[,，、،]/
 

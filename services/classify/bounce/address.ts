@@ -35,6 +35,23 @@ export function bareAddress(text: string): string {
   return /^[^@]+@[^@]+$/.test(cleaned) && findAddress(cleaned) === cleaned ? cleaned : ''
 }
 
+/**
+ * The address of SMTP within one of X.400: a domain-defined attribute, where "(a)" stands for @ (RFC 2156 sections 3.4 and 4.2), as gateways and
+ * Exchange write it: "c=US;a= ;p=Org;dda:SMTP=ann@example.com;", "/C=US/DD.RFC-822=ann(a)example.com/".
+ */
+const ofX400 =
+  /(?<=(?:\bdda?[:.]|[;/])(?:smtp|rfc-?822)=)([^\s<>"',;:/@]{1,80})(?:@|\(a\))([^\s<>"',;:/()@]{1,255})(?=[;/]|\s|$)/i
+const plainX400 = (_: string, local: string, domain: string): string => `${local.replaceAll('(u)', '_')}@${domain}`
+
+/** Empty: there is none. */
+export function smtpOfX400(text: string): string {
+  const found = ofX400.exec(text)
+  return found === null ? '' : plainX400('', found[1] ?? '', found[2] ?? '')
+}
+
+/** A text in which that has its @. */
+export const withX400Plain = (text: string): string => (text.includes('(a)') ? text.replace(ofX400, plainX400) : text)
+
 /** All addresses that stand in a text, in its order. */
 export const addressesIn = (text: string): string[] =>
   placesOf(text)

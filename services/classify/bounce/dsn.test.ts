@@ -163,6 +163,14 @@ const reports: readonly (readonly [form: string, message: string, recipients: st
     'ann@x.example failed 5.1.1  userunknown',
   ],
   [
+    'an address of SMTP in one of X.400',
+    report(
+      perMessage,
+      'Final-Recipient: x400; /C=US/A= /P=ORG/DD.RFC-822=ann(u)b(a)x.example/\nAction: failed\nStatus: 5.1.1',
+    ),
+    'ann_b@x.example failed 5.1.1  userunknown',
+  ],
+  [
     'a delivery',
     report(
       perMessage,

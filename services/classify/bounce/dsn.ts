@@ -4,6 +4,7 @@
 import type { Field, Part } from '#lib/mail/mime.ts'
 import { type FieldGroup, groupField, groupText, parseGroups, valueText, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, domainOf, findAddress } from '#lib/mail/smtp-address.ts'
+import { smtpOfX400 } from './address.ts'
 
 export type DsnRecipient = {
   readonly address: string
@@ -152,5 +153,5 @@ const unescaped = (value: string): string =>
 
 const mailboxOf = (value: string): string => {
   const cleaned = cleanAddress(unescaped(withoutType(value)))
-  return findAddress(cleaned) || cleaned
+  return smtpOfX400(cleaned) || findAddress(cleaned) || cleaned
 }

@@ -6,7 +6,7 @@
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import { anyWord, wordsOf } from '../words.ts'
-import { addressesIn, bareAddress, local, placesOf } from './address.ts'
+import { addressesIn, bareAddress, local, placesOf, smtpOfX400, withX400Plain } from './address.ts'
 import { recipientsMax } from './dsn.ts'
 import { endsInList, lineMax, namesSeveral, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
@@ -86,8 +86,6 @@ const aloneOnLine =
 const lineEnds = /@(?=([^\s<>()[\]{}"',;:@]{1,255}))\1[>)\]}"']{0,10}(?:[^\S\n]*\([^()]*\))?[\s.:;,。、]*$/
 const withReason =
   /^[<(["']*([^\s<>()[\]"',;:@][^\s<>()[\]",;:@]{0,63}@[^\s<>()[\]"',;:]+)[>)\]"']*\s*(?:\([^()]*\))?\s*(?::|\.\.\.|;|,|\s[-–]\s|\bon\b|\bhas\b|\bwas\b|\bis\b|\[|\(host\b|\b(?:error|invalid|unknown|no such|rejected|failed|not)\b|\s{2,}|\t)/i
-/** As Exchange writes an address of X.400, with that of SMTP in it. */
-const x400 = /(?:dda:|;)SMTP=([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:]+);/i
 const named =
   /(?:rcpt to|(?:rejected )?recipient|failed to|delivered? to|deliver(?:y|ed)?(?: (?:message|mail|your message))? to|sent to|message to|mail to|address(?:ee)?|users?|for|following|to)(?:\s*address)?(?:\s*[:=])?\s*[<("'「]+\s*([^\s<>()"',;:@]{1,64}@[^\s<>()"',;:」]+?)\s*[>)"'」]/gi
 const inSentence =
@@ -242,7 +240,7 @@ export function parseNotice(text: string): Notice {
     withoutSignature(text)
       .split('\n')
       .slice(0, linesMax)
-      .map((line) => line.slice(0, lineMax)),
+      .map((line) => withX400Plain(line.slice(0, lineMax))),
     (line) => aloneOnLine.test(line.replace(marks, '')),
   )
   const summary = summaryLines(lines)
@@ -411,7 +409,9 @@ function onLine(line: string): string | undefined {
   // Of a list the first stands for all.
   const one = withoutPeers(line.replace(longBlank, blanks)).replace(marks, '')
   return (
-    x400.exec(one)?.[1] ?? (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ?? withReason.exec(one)?.[1]
+    (smtpOfX400(one) || undefined) ??
+    (lineEnds.test(one) ? aloneOnLine.exec(one)?.[1] : undefined) ??
+    withReason.exec(one)?.[1]
   )
 }
 

@@ -132,8 +132,9 @@ export function bounceByWords(sources: Sources): Evidence | null {
  */
 export function isMarked(sources: Sources, byWords: Evidence): boolean {
   if (byWords.rule === listRefusal) return true
-  if (!subjectPattern.test(sources.subject())) return false
   const notice = sources.notice().text.slice(0, 8_000)
+  if (sources.subject() === '') return hasNullPath(sources) && noticePattern.test(notice) && findAddress(notice) !== ''
+  if (!subjectPattern.test(sources.subject())) return false
   return (
     technicalPattern.test(notice) || noticePattern.test(notice) || (hasNullPath(sources) && findAddress(notice) !== '')
   )
