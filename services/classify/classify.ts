@@ -28,7 +28,7 @@ import { evidenceMax, Sources } from './sources.ts'
 import { isReply } from './subject.ts'
 
 /** Changes with every change of what verdicts say. */
-export const classifierVersion = '0.17.0'
+export const classifierVersion = '0.18.0'
 
 export const kinds = ['bounce', 'auto-reply', 'opt-out', 'complaint', 'report', 'reply', 'unknown'] as const
 export type Kind = (typeof kinds)[number]
