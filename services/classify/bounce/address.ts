@@ -36,21 +36,43 @@ export function bareAddress(text: string): string {
 }
 
 /**
- * The address of SMTP within one of X.400: a domain-defined attribute, where "(a)" stands for @ (RFC 2156 sections 3.4 and 4.2), as gateways and
- * Exchange write it: "c=US;a= ;p=Org;dda:SMTP=ann@example.com;", "/C=US/DD.RFC-822=ann(a)example.com/".
+ * The address of SMTP within one of X.400 is an attribute of it (RFC 2156 sections 3.4 and 4.2), which Exchange writes as "c=US;a= ;p=Org;dda:SMTP=ann@example.com;",
+ * and gateways with "(a)" for @: "/C=US/DD.RFC-822=ann(a)example.com/". Whoever signs up chooses his own address, "a/smtp=bob@dest.example" or
+ * "…;SMTP=bob@dest.example;"@x.example: so none of the characters that stand in one without quotes introduces it, and no @ follows it.
  */
-const ofX400 =
-  /(?<=(?:\bdda?[:.]|[;/])(?:smtp|rfc-?822)=)([^\s<>"',;:/@]{1,80})(?:@|\(a\))([^\s<>"',;:/()@]{1,255})(?=[;/]|\s|$)/i
-const plainX400 = (_: string, local: string, domain: string): string => `${local.replaceAll('(u)', '_')}@${domain}`
+const attribute = '(?:smtp|rfc-?822)='
+const introduced = `(?:\\bdda?:|;)${attribute}`
+const [localX400, domainX400] = [`([^\\s<>"',;:/@]{1,80})`, `([^\\s<>"',;:/()@]{1,255})(?=[;/]|\\s|$)(?![^\\n]*@)`]
+const ofX400 = new RegExp(`${introduced}${localX400}@${domainX400}`, 'i')
+const encodedX400 = new RegExp(`(?:\\bdda?[:.]|[;/])${attribute}${localX400}\\(a\\)${domainX400}`, 'i')
+
+/** What stands in front of it in a text with its @. */
+export const endsInX400 = new RegExp(`${introduced}$`, 'i')
+
+/** A text in which it has its @, as Exchange writes it. */
+export const withX400Plain = (text: string): string =>
+  text.includes('(a)')
+    ? text.replace(encodedX400, (_, local: string, at: string) => `;smtp=${local.replaceAll('(u)', '_')}@${at};`)
+    : text
 
 /** Empty: there is none. */
 export function smtpOfX400(text: string): string {
-  const found = ofX400.exec(text)
-  return found === null ? '' : plainX400('', found[1] ?? '', found[2] ?? '')
+  const [, local, domain] = ofX400.exec(text) ?? []
+  return local === undefined ? '' : `${local}@${domain}`
 }
 
-/** A text in which that has its @. */
-export const withX400Plain = (text: string): string => (text.includes('(a)') ? text.replace(ofX400, plainX400) : text)
+/** A local part in quotes, with its @: whoever signs up chooses what stands in one. */
+const quotedLocal = /"(?:[^"\\\n]|\\.){1,200}"@/g
+
+/** A text without those that hold an address of somebody else: "x;bob@dest.example;"@x.example. */
+export const withoutNested = (text: string): string =>
+  text.includes('"@')
+    ? text.replace(quotedLocal, (local) => (local.indexOf('@') < local.length - 1 ? ' ' : local))
+    : text
+
+/** The addresses of a list with commas between them, none within quotes. */
+export const listedAddresses = (text: string): string[] =>
+  (text.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g) ?? []).map(findAddress).filter((address) => address !== '')
 
 /** All addresses that stand in a text, in its order. */
 export const addressesIn = (text: string): string[] =>

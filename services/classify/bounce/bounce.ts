@@ -9,7 +9,7 @@ import { mailtoLinks, takenFor } from '../addresses.ts'
 import { type FoundReason, findReason, hardReasons, isPermanent, type ReasonOptions } from '../reason.ts'
 import { evidenceMax, type Sources } from '../sources.ts'
 import { wordsOf } from '../words.ts'
-import { addressesIn, replaceAddresses } from './address.ts'
+import { addressesIn, listedAddresses, replaceAddresses } from './address.ts'
 import { type Command, commandOf } from './command.ts'
 import { type Dsn, recipientsMax } from './dsn.ts'
 import { isListOffice, listOfOffice } from './list.ts'
@@ -171,8 +171,7 @@ function readReported(
 
 function failedRecipients(sources: Sources): string[] {
   if (!sources.has('x-failed-recipients')) return []
-  const addresses = sources.header('x-failed-recipients').split(',').map(findAddress)
-  return addresses.filter((address) => address !== '').slice(0, recipientsMax)
+  return listedAddresses(sources.header('x-failed-recipients')).slice(0, recipientsMax)
 }
 
 /** Whether an address is one of those. */
@@ -434,11 +433,7 @@ function lastResort(
   if (returnTo !== '') return one(returnTo)
   const taken = takenFor(sources.returnedHeader('received'))
   if (taken !== '') return one(taken)
-  const to = sources.returnedHeader('to')
-  const addresses = to
-    .split(',')
-    .map(findAddress)
-    .filter((address) => address !== '')
+  const addresses = listedAddresses(sources.returnedHeader('to'))
   const [first = '', ...more] = addresses
   if (first !== '' && more.length === 0) return one(first)
   const isStranger = (address: string): boolean => reading.isStranger(address) || reading.isOffice?.(address) === true

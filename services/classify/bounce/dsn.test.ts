@@ -171,6 +171,11 @@ const reports: readonly (readonly [form: string, message: string, recipients: st
     'ann_b@x.example failed 5.1.1  userunknown',
   ],
   [
+    'somebody who has such an attribute in his own name',
+    report(perMessage, 'Final-Recipient: rfc822; a/smtp=bob@x.example\nAction: failed\nStatus: 5.1.1'),
+    'a/smtp=bob@x.example failed 5.1.1  userunknown',
+  ],
+  [
     'a delivery',
     report(
       perMessage,

@@ -4,7 +4,7 @@
 import type { Field, Part } from '#lib/mail/mime.ts'
 import { type FieldGroup, groupField, groupText, parseGroups, valueText, withoutType } from '#lib/mail/report-fields.ts'
 import { cleanAddress, domainOf, findAddress } from '#lib/mail/smtp-address.ts'
-import { smtpOfX400 } from './address.ts'
+import { smtpOfX400, withX400Plain } from './address.ts'
 
 export type DsnRecipient = {
   readonly address: string
@@ -151,7 +151,11 @@ const unescaped = (value: string): string =>
       })
     : value
 
+const isX400 = /^\s*x-?400\s*;/i
+
 const mailboxOf = (value: string): string => {
+  const within = isX400.test(value) ? smtpOfX400(withX400Plain(value)) : ''
+  if (within !== '') return within
   const cleaned = cleanAddress(unescaped(withoutType(value)))
-  return smtpOfX400(cleaned) || findAddress(cleaned) || cleaned
+  return findAddress(cleaned) || cleaned
 }

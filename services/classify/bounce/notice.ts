@@ -6,7 +6,7 @@
  */
 import { findAddress } from '#lib/mail/smtp-address.ts'
 import { anyWord, wordsOf } from '../words.ts'
-import { addressesIn, bareAddress, local, placesOf, smtpOfX400, withX400Plain } from './address.ts'
+import { addressesIn, bareAddress, local, placesOf, smtpOfX400, withoutNested, withX400Plain } from './address.ts'
 import { recipientsMax } from './dsn.ts'
 import { endsInList, lineMax, namesSeveral, peersOf, unbroken, withoutPeers } from './list.ts'
 import { blankLine, ofAll, pickDiagnostic, replyLine } from './reply.ts'
@@ -240,7 +240,7 @@ export function parseNotice(text: string): Notice {
     withoutSignature(text)
       .split('\n')
       .slice(0, linesMax)
-      .map((line) => withX400Plain(line.slice(0, lineMax))),
+      .map((line) => withoutNested(withX400Plain(line.slice(0, lineMax)))),
     (line) => aloneOnLine.test(line.replace(marks, '')),
   )
   const summary = summaryLines(lines)

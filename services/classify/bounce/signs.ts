@@ -128,7 +128,8 @@ export function bounceByWords(sources: Sources): Evidence | null {
 
 /**
  * Whether what is a bounce in words is one though it is marked as an automatic reply, as RFC 3834 has it of all of them: those of people
- * quote no code, and where their subject says that mail came back their text does not, nor does it come with a null reverse-path and name somebody.
+ * quote no code, and where their subject says that mail came back their text does not, nor does it come with a null reverse-path and name somebody; without a
+ * subject a bounce does both.
  */
 export function isMarked(sources: Sources, byWords: Evidence): boolean {
   if (byWords.rule === listRefusal) return true

@@ -3,6 +3,7 @@
  * whom to write to or who reports.
  */
 import { anyWord, compiled } from '../words.ts'
+import { endsInX400 } from './address.ts'
 import { failureWords } from './sections.ts'
 
 const bullet = `^[\\s>*•·\\-–|]*(?:\\d+[.)]\\s*)?`
@@ -20,8 +21,6 @@ export const ofOther =
 /** From the beginning of a word, where a script has spaces between them: from each letter it would take six times as long. */
 const contact = compiled(`(?<![a-z])(?:${anyWord('contact')})`)
 const endsSentence = /[.!?。！？]\s*$/
-/** What stands in front of the address of SMTP in one of X.400. */
-const ofX400 = /(?:\bdda?[:.]|[;/])(?:smtp|rfc-?822)=$/i
 const beforeMax = 100
 /** On each side of an address. */
 const sentenceMax = 300
@@ -31,7 +30,7 @@ const hasWords = /\p{L}{2}/u
 /** @param before what stands on a line in front of an address: whether that is one, by a list, or by words that say so or what became of it */
 export const isOfRecipient = (before: string): boolean =>
   listed.test(before) ||
-  ofX400.test(before) ||
+  endsInX400.test(before) ||
   (!ofOther.test(before) && (towards.test(before) || failureWords.test(before)))
 
 /** Whether a line asks to write to the address on it, or names who else is concerned; the line in front may say so. */
