@@ -8,7 +8,7 @@ const rivals: Readonly<Record<string, (message: Buffer) => unknown>> = {
   mailweir: (message) => classify(message),
   mailparser: (message) => simpleParser(message),
 }
-/** A service compiles once and runs for days: after eight seconds a third of what is measured is the compiler, after twenty-five next to nothing. */
+/** A service compiles once and runs for days: in the first eight seconds a third of what is measured is the compiler, after twenty-five next to nothing. */
 const warmUpMs = 25_000
 const milliseconds = 3_000
 

@@ -66,6 +66,7 @@ async function drain(
     const done = (await ends(log, 'mail.classified')) - before
     if (from === null && done >= count * uncounted) from = { at: performance.now(), done, cpu: spent() }
     if (from !== null && done >= count) {
+      if (from.done >= count) throw new RangeError(`BENCH_MESSAGES=${count} are done between two looks: take more`)
       const rate = ((done - from.done) * 1000) / (performance.now() - from.at)
       const cpu = ((spent() - from.cpu) * 1000) / (done - from.done)
       for (const member of running) await member.end('SIGTERM')

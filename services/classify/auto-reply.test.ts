@@ -7,6 +7,18 @@ const mail = (subject: string, text: string, more: readonly string[] = []): Buff
   textMail('Help <help@remote.example>', subject, text, more)
 const replied = ['Auto-Submitted: auto-replied']
 
+describe('what is marked as automatic', () => {
+  it('is a bounce where it has no subject, a null reverse-path, the words of one, and names somebody', () => {
+    const of = (text: string): string =>
+      classify(Buffer.from(`From: <>\r\nTo: news@corp.example\r\n${replied[0]}\r\n\r\n${text}\r\n`), {
+        reversePath: '',
+        forwardPaths: [],
+      }).kind
+    assert.equal(of("You sent mail to bob@x.example. That's not a valid user here."), 'bounce')
+    assert.equal(of('I am away. Write to bob@x.example.'), 'auto-reply')
+  })
+})
+
 describe('what ticket systems acknowledge', () => {
   it('is an automatic reply by its words, in the languages of the world', () => {
     for (const [subject, text] of [
